@@ -1,0 +1,204 @@
+/**
+ * The seams: what lies outside, by role. Types only. Adapters implement them, stages use them, `app.ts` alone sees both sides.
+ * The store has its own file, `store.ts`.
+ */
+import type { Card } from "../cards/card.ts";
+import type { ClusterRequest } from "../shared/approval.ts";
+import type { KubeObject, ObjectRef, ResourceType } from "../shared/kube.ts";
+
+export interface Clock {
+  now(): Date;
+  /** Resolves after `ms`; rejects with the signal's reason when it aborts first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `fn` every `ms` (never overlapping, errors go to the log of the caller) until the returned function is called. */
+  every(ms: number, fn: () => void | Promise<void>): () => void;
+}
+
+/** Structured, redacted log. `fields` carry `incidentId`, `proposalId` where there is one. */
+export interface Log {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+// Cluster ------------------------------------------------------------------------------------------------------------
+
+export interface ListQuery {
+  type: ResourceType;
+  /** null: all namespaces (or a cluster-wide kind). */
+  namespace: string | null;
+  labelSelector?: string;
+  fieldSelector?: string;
+  /** At most so many objects; the answer says whether there were more. */
+  limit?: number;
+}
+
+export interface ListAnswer {
+  items: KubeObject[];
+  resourceVersion: string;
+  /** How many more the server says there are beyond `limit`; 0 when complete. */
+  remaining: number;
+}
+
+/** What `kubectl get` prints: the server's own table. */
+export interface Table {
+  columns: readonly { name: string; priority: number }[];
+  rows: readonly (readonly string[])[];
+}
+
+export interface LogQuery {
+  namespace: string;
+  pod: string;
+  container?: string;
+  previous?: boolean;
+  tailLines?: number;
+  sinceSeconds?: number;
+  timestamps?: boolean;
+  /** Bytes at the most; the server cuts at the start. */
+  limitBytes?: number;
+}
+
+export interface WatchEvent {
+  type: "ADDED" | "MODIFIED" | "DELETED";
+  object: KubeObject;
+}
+
+/** Reads, as the reading identity. Throws StewardError: `forbidden` (with the server's words), `unavailable`, `not_found` where said. */
+export interface ClusterReader {
+  /** null when there is no such object. */
+  get(ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | null>;
+  list(query: ListQuery, signal?: AbortSignal): Promise<ListAnswer>;
+  /** The server's printed table, of one object (`name`) or a list. */
+  table(query: ListQuery & { name?: string }, signal?: AbortSignal): Promise<Table>;
+  /** Log text. Throws `not_found` when the pod or the previous container is not there, with the server's words. */
+  logs(query: LogQuery, signal?: AbortSignal): Promise<string>;
+  /** Follows a log from now on, line by line, until the signal aborts or the container ends. */
+  followLogs(query: LogQuery, onLine: (line: string) => void, signal: AbortSignal): Promise<void>;
+  /** Calls `onEvent` for the present objects (as ADDED) and every later change, over reconnects and 410, until the signal aborts. */
+  watch(query: Omit<ListQuery, "limit">, onEvent: (event: WatchEvent) => void, signal: AbortSignal): Promise<void>;
+  /** The served resource for `deploy`, `deployments`, `Deployment`, `certificates.cert-manager.io`; null when none is. */
+  resolve(name: string, signal?: AbortSignal): Promise<ResourceType | null>;
+  version(signal?: AbortSignal): Promise<string>;
+}
+
+/** How a write ended. `rejected`: the server answered no, nothing changed. `in_doubt`: sent, and no answer came; it may have happened. */
+export type WriteAnswer =
+  | { outcome: "done"; object: KubeObject | null; warnings: readonly string[] }
+  | { outcome: "rejected"; status: number; reason: string; message: string }
+  | { outcome: "not_sent"; message: string }
+  | { outcome: "in_doubt"; message: string };
+
+/** Writes, as the acting identity: one HTTP request with exactly these bytes, never retried here. Field manager `steward`. */
+export interface ClusterWriter {
+  send(request: ClusterRequest, options: { dryRun: boolean }, signal?: AbortSignal): Promise<WriteAnswer>;
+}
+
+/** What the pod's own account may do: its Lease and its setup Secret. */
+export interface ClusterSelf {
+  readLease(namespace: string, name: string, signal?: AbortSignal): Promise<KubeObject | null>;
+  /** Creates or updates with the resourceVersion the object carries; throws `conflict` when somebody was first. */
+  writeLease(lease: KubeObject, signal?: AbortSignal): Promise<KubeObject>;
+  /** Writes the one-time setup token; false where it may not or there is no such place. */
+  writeSetupToken(namespace: string, token: string | null, signal?: AbortSignal): Promise<boolean>;
+}
+
+export interface Cluster {
+  readonly read: ClusterReader;
+  readonly act: ClusterWriter;
+  readonly self: ClusterSelf;
+}
+
+// Model --------------------------------------------------------------------------------------------------------------
+
+export interface ToolSchema {
+  name: string;
+  description: string;
+  /** JSON Schema of the arguments. */
+  parameters: Readonly<Record<string, unknown>>;
+}
+
+export type Turn =
+  | { role: "system" | "user"; content: string }
+  | { role: "assistant"; content: string; calls: readonly ToolCall[] }
+  | { role: "tool"; callId: string; content: string };
+
+export interface ToolCall {
+  id: string;
+  tool: string;
+  /** JSON text as the model wrote it; parsed by the tool's own schema. */
+  args: string;
+}
+
+export interface ModelAnswer {
+  turn: Extract<Turn, { role: "assistant" }>;
+  tokens: number;
+}
+
+export interface Model {
+  reply(turns: readonly Turn[], tools: readonly ToolSchema[], signal: AbortSignal): Promise<ModelAnswer>;
+}
+
+// Channel ------------------------------------------------------------------------------------------------------------
+
+/** A short message that is not a card: a reply in a thread, a private word, a line that mentions people. */
+export interface Line {
+  text: string;
+  /** External ids, on this channel, of people to mention. Only Steward's own code fills this. */
+  mention: readonly string[];
+}
+
+/** Where a card went: enough to edit it. Opaque outside its channel. */
+export type MessageRef = string;
+
+export interface ClickEvent {
+  channel: string;
+  /** Platform's own id of this event, for deduplication. */
+  event: string;
+  chat: string;
+  message: MessageRef;
+  button: string;
+  /** External id of who clicked, from the platform's frame. */
+  person: string;
+  display: string;
+  reason: string | null;
+  at: Date;
+}
+
+export interface MentionEvent {
+  channel: string;
+  event: string;
+  chat: string;
+  thread: string | null;
+  direct: boolean;
+  person: string;
+  display: string;
+  text: string;
+  at: Date;
+}
+
+export interface ChannelHandlers {
+  click(event: ClickEvent): Promise<{ tell: string | null }>;
+  mention(event: MentionEvent): Promise<void>;
+}
+
+export interface LinkState {
+  state: "connected" | "connecting" | "down" | "stopped";
+  since: Date;
+  detail: string | null;
+}
+
+/** One IM connection. Send and update throw StewardError with `retryable` set. */
+export interface Channel {
+  readonly name: string;
+  start(handlers: ChannelHandlers): Promise<void>;
+  stop(): Promise<void>;
+  /** Chats this channel posts to by default. */
+  readonly chats: readonly string[];
+  send(chat: string, card: Card, key: string): Promise<MessageRef>;
+  update(chat: string, message: MessageRef, card: Card): Promise<void>;
+  reply(chat: string, thread: string, line: Line): Promise<void>;
+  tell(person: string, line: Line): Promise<void>;
+  line(chat: string, message: MessageRef | null, line: Line): Promise<void>;
+  link(): LinkState;
+}

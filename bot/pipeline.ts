@@ -1,0 +1,94 @@
+import type { Action } from "../shared/action.ts";
+import type { Actor, Proposal } from "../shared/approval.ts";
+import { systemActor } from "../shared/approval.ts";
+import { StewardError } from "../shared/errors.ts";
+import type { Diagnosis } from "../shared/finding.ts";
+import type { Incident } from "../shared/incident.ts";
+import type { Log } from "./edges.ts";
+
+/**
+ * The stages, by what the pipeline asks of them. Each decides for itself and leaves its own audit records;
+ * the pipeline owns nothing but the order.
+ */
+export interface Stages {
+  incidents: { receive(receiptId: string): Promise<readonly string[]>; get(id: string): Incident | null };
+  investigate: {
+    run(incidentId: string, signal: AbortSignal): Promise<{ diagnosis: Diagnosis; remedies: readonly Action[] }>;
+  };
+  propose: {
+    propose(wish: {
+      action: Action;
+      incidentId: string | null;
+      origin: "person" | "autofix";
+      actor: Actor;
+      rule: string | null;
+    }): Promise<Proposal>;
+  };
+  gate: {
+    /** For an autofix proposal: approved by its rule, or left to people with the reasons on its card. */
+    admit(proposalId: string): Promise<boolean>;
+    /** Says on the channels that somebody must decide. */
+    ask(proposalId: string): void;
+  };
+  execute: { run(proposalId: string): Promise<void> };
+  verify: { run(proposalId: string, signal: AbortSignal): Promise<void> };
+}
+
+export interface Pipeline {
+  /** webhook → incidents and their first cards; answers the incidents that want an investigation. */
+  receive(receiptId: string): Promise<readonly string[]>;
+  /** incident → diagnosis → remedies → decision by a rule, or a question to people. */
+  investigate(incidentId: string): Promise<void>;
+  /** approved proposal → execution → verification. */
+  carryOut(proposalId: string): Promise<void>;
+}
+
+export function createPipeline(stages: Stages, log: Log, stopping: AbortSignal): Pipeline {
+  const { incidents, investigate, propose, gate, execute, verify } = stages;
+
+  return { receive: (receiptId) => incidents.receive(receiptId), investigate: diagnoseAndRemedy, carryOut };
+
+  async function diagnoseAndRemedy(incidentId: string): Promise<void> {
+    const { remedies } = await investigate.run(incidentId, stopping);
+    for (const action of remedies) await offer(incidentId, action);
+  }
+
+  async function offer(incidentId: string, action: Action): Promise<void> {
+    const incident = incidents.get(incidentId);
+    if (incident === null || incident.state !== "open" || incident.joined !== null) return;
+
+    const automatic = incident.route === "autofix" && incident.allow.includes(action.kind);
+    const proposal = await prepared(incident, action, automatic ? "autofix" : "person");
+    if (proposal === null || proposal.state !== "pending") return;
+
+    if (automatic && (await gate.admit(proposal.id))) await carryOut(proposal.id);
+    else gate.ask(proposal.id);
+  }
+
+  /** A remedy that may not even be shown (protected, of a kind never offered) leaves the diagnosis standing alone. */
+  async function prepared(incident: Incident, action: Action, origin: "person" | "autofix"): Promise<Proposal | null> {
+    try {
+      return await propose.propose({
+        action,
+        incidentId: incident.id,
+        origin,
+        actor: systemActor,
+        rule: incident.rule,
+      });
+    } catch (error) {
+      if (!(error instanceof StewardError) || error.code === "internal") throw error;
+      log.info("remedy not offered", {
+        incidentId: incident.id,
+        action: action.kind,
+        target: action.target,
+        reason: error.message,
+      });
+      return null;
+    }
+  }
+
+  async function carryOut(proposalId: string): Promise<void> {
+    await execute.run(proposalId);
+    await verify.run(proposalId, stopping);
+  }
+}

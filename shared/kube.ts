@@ -1,0 +1,158 @@
+/** What Steward needs to know of any Kubernetes object. Fields beyond these are reached through `field()`. */
+export interface KubeObject {
+  apiVersion: string;
+  kind: string;
+  metadata: KubeMeta;
+  [field: string]: unknown;
+}
+
+export interface KubeMeta {
+  name: string;
+  namespace?: string;
+  uid?: string;
+  resourceVersion?: string;
+  generation?: number;
+  creationTimestamp?: string;
+  deletionTimestamp?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  ownerReferences?: OwnerReference[];
+  finalizers?: string[];
+  managedFields?: unknown[];
+  [field: string]: unknown;
+}
+
+export interface OwnerReference {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
+}
+
+/** A served resource, as discovery names it. */
+export interface ResourceType {
+  /** `""` for the core group. */
+  group: string;
+  version: string;
+  /** Lower-case plural, as in the URL. */
+  resource: string;
+  kind: string;
+  namespaced: boolean;
+}
+
+/** One object of the cluster. `type` says where it is served, so no second look-up is needed. */
+export interface ObjectRef {
+  type: ResourceType;
+  namespace: string | null;
+  name: string;
+}
+
+/** `apps/v1` or `v1`. */
+export function apiVersionOf(type: ResourceType): string {
+  return type.group === "" ? type.version : `${type.group}/${type.version}`;
+}
+
+/** The way people and kubectl name an object within its namespace: `deployment/checkout`. */
+export function targetOf(kind: string, name: string): string {
+  return `${kind.toLowerCase()}/${name}`;
+}
+
+/** Splits `deployment/checkout`; null if it is not of that form. */
+export function parseTarget(target: string): { kind: string; name: string } | null {
+  const match = /^([a-z]+)\/([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)$/.exec(target);
+  return match?.[1] !== undefined && match[2] !== undefined ? { kind: match[1], name: match[2] } : null;
+}
+
+const builtin = (group: string, version: string, resource: string, kind: string, namespaced = true): ResourceType => ({
+  group,
+  version,
+  resource,
+  kind,
+  namespaced,
+});
+
+/** The kinds Steward reasons about by name. Anything else is found through discovery. */
+export const kinds = {
+  pod: builtin("", "v1", "pods", "Pod"),
+  service: builtin("", "v1", "services", "Service"),
+  node: builtin("", "v1", "nodes", "Node", false),
+  namespace: builtin("", "v1", "namespaces", "Namespace", false),
+  event: builtin("", "v1", "events", "Event"),
+  configmap: builtin("", "v1", "configmaps", "ConfigMap"),
+  secret: builtin("", "v1", "secrets", "Secret"),
+  persistentvolumeclaim: builtin("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim"),
+  deployment: builtin("apps", "v1", "deployments", "Deployment"),
+  statefulset: builtin("apps", "v1", "statefulsets", "StatefulSet"),
+  daemonset: builtin("apps", "v1", "daemonsets", "DaemonSet"),
+  replicaset: builtin("apps", "v1", "replicasets", "ReplicaSet"),
+  controllerrevision: builtin("apps", "v1", "controllerrevisions", "ControllerRevision"),
+  job: builtin("batch", "v1", "jobs", "Job"),
+  cronjob: builtin("batch", "v1", "cronjobs", "CronJob"),
+  horizontalpodautoscaler: builtin("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler"),
+  poddisruptionbudget: builtin("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
+  lease: builtin("coordination.k8s.io", "v1", "leases", "Lease"),
+} as const satisfies Record<string, ResourceType>;
+
+export type KindName = keyof typeof kinds;
+
+/** The built-in kind for `deployment` or `Deployment`; null for kinds Steward knows only through discovery. */
+export function kindNamed(name: string): ResourceType | null {
+  const key = name.toLowerCase();
+  return Object.hasOwn(kinds, key) ? kinds[key as KindName] : null;
+}
+
+/** Reads a nested field of an object of unknown shape; undefined as soon as a step is missing. Array steps are numbers. */
+export function field(from: unknown, ...path: readonly (string | number)[]): unknown {
+  let value: unknown = from;
+  for (const step of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return undefined;
+    value = (value as Record<string | number, unknown>)[step];
+  }
+  return value;
+}
+
+/** As `field`, for a string; undefined for anything else. */
+export function stringField(from: unknown, ...path: readonly (string | number)[]): string | undefined {
+  const value = field(from, ...path);
+  return typeof value === "string" ? value : undefined;
+}
+
+/** As `field`, for a number; undefined for anything else. */
+export function numberField(from: unknown, ...path: readonly (string | number)[]): number | undefined {
+  const value = field(from, ...path);
+  return typeof value === "number" ? value : undefined;
+}
+
+/** As `field`, for a list; empty for anything else. */
+export function listField(from: unknown, ...path: readonly (string | number)[]): readonly unknown[] {
+  const value = field(from, ...path);
+  return Array.isArray(value) ? value : [];
+}
+
+const suffixes: Readonly<Record<string, number>> = {
+  "": 1,
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  E: 1e18,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+  Ei: 2 ** 60,
+};
+
+/** A Kubernetes quantity (`512Mi`, `250m`, `1.5`, `1e3`) as a number of its base unit; null if it is not one. */
+export function parseQuantity(text: string): number | null {
+  const match = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)$/.exec(text);
+  if (match === null) return null;
+  const factor = match[2] !== undefined ? 10 ** Number(match[2]) : suffixes[match[3] ?? ""];
+  return factor === undefined ? null : Number(match[1]) * factor;
+}
