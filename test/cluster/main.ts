@@ -1,0 +1,86 @@
+import { execFileSync, spawn } from "node:child_process";
+import { globSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { findCommands } from "./commands.ts";
+import { type ControlPlane, controlPlaneCommands, startControlPlane } from "./control-plane.ts";
+
+/**
+ * `npm run test:cluster -- [--keep] [FILE…]`: runs the suites in this folder (or the given files) against a real
+ * control plane, or against the cluster of `STEWARD_TEST_KUBECONFIG`.
+ *
+ * The suites find it by `STEWARD_CONTRACT_KUBECONFIG`, the administrator's kubeconfig, with the matching kubectl first
+ * on PATH. `--keep` leaves the control plane up after the suites, for kubectl, until Ctrl-C.
+ */
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({ options: { keep: { type: "boolean" } }, allowPositionals: true });
+  const files = positionals.length > 0 ? positionals : globSync(join(import.meta.dirname, "*.test.ts")).sort();
+
+  const given = process.env["STEWARD_TEST_KUBECONFIG"];
+  if (given !== undefined) {
+    say(`cluster of STEWARD_TEST_KUBECONFIG: ${given}`);
+    say(`kubectl: ${firstLine("kubectl", ["version", "--client"])}`);
+    return runSuites(files, { STEWARD_CONTRACT_KUBECONFIG: given });
+  }
+
+  const commands = await findCommands([...controlPlaneCommands, "kubectl"], say);
+  for (const name of controlPlaneCommands) say(`${name}: ${firstLine(commands[name], ["--version"])}`);
+  say(`kubectl: ${firstLine(commands.kubectl, ["version", "--client"])}`);
+
+  const dir = mkdtempSync(join(tmpdir(), "steward-cluster-"));
+  let plane: ControlPlane | undefined;
+  let outcome = 1;
+  try {
+    const start = performance.now();
+    plane = await startControlPlane({ dir, commands });
+    say(`control plane up in ${((performance.now() - start) / 1000).toFixed(1)} s: ${plane.url}`);
+    outcome = await runSuites(files, {
+      STEWARD_CONTRACT_KUBECONFIG: plane.kubeconfig(),
+      PATH: [dirname(commands.kubectl), process.env["PATH"]].join(delimiter),
+    });
+    if (values.keep) {
+      say(`kept until Ctrl-C: KUBECONFIG=${plane.kubeconfig()} ${commands.kubectl} get nodes`);
+      await interrupted;
+    }
+  } finally {
+    await plane?.stop();
+    if (outcome === 0) rmSync(dir, { recursive: true, force: true });
+    else say(`logs of the control plane are in ${dir}`);
+  }
+  return outcome;
+}
+
+const interrupted = new Promise<void>((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve());
+});
+
+/** Runs the test files in processes of their own. Ends with their exit code, or 130 when interrupted. */
+async function runSuites(files: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const child = spawn(process.execPath, ["--import", "tsx", "--test", ...files], {
+    env: { ...process.env, ...env },
+    stdio: "inherit",
+  });
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => resolve(code ?? 1));
+  });
+  const first = await Promise.race([ended, interrupted]);
+  if (first !== undefined) return first;
+  child.kill("SIGINT");
+  await ended;
+  return 130;
+}
+
+function firstLine(file: string, args: readonly string[]): string {
+  return execFileSync(file, args, { encoding: "utf8" }).split("\n", 1).join("");
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  return 1;
+});
