@@ -1,0 +1,51 @@
+import { z } from "zod";
+import { parseDuration } from "../../shared/duration.ts";
+
+/** A non-empty text. `${NAME}` and `{ file: PATH }` have been resolved before it is looked at. */
+export const text = z.string().min(1, "must not be empty");
+
+/** A text that may be left out. */
+export const optionalText = text.nullable().default(null);
+
+/** A Prometheus style duration, longer than zero, in milliseconds. */
+export const duration = z.string().transform((given, context) => {
+  const ms = parseDuration(given);
+  if (ms !== null && ms > 0) return ms;
+  context.addIssue({ code: "custom", message: "must be a duration such as 90s, 15m, 12h or 30d" });
+  return z.NEVER;
+});
+
+/** As `duration`, and `0s` is one. */
+export const durationOrZero = z.string().transform((given, context) => {
+  const ms = parseDuration(given);
+  if (ms !== null) return ms;
+  context.addIssue({ code: "custom", message: "must be a duration such as 0s, 60s or 10m" });
+  return z.NEVER;
+});
+
+/** The base address of an HTTP service, without the slash at its end. */
+export const url = z
+  .string()
+  .refine((given) => URL.canParse(given) && /^https?:\/\/[^/]/.test(given), "must be an http:// or https:// address")
+  .transform((given) => given.replace(/\/+$/, ""));
+
+export const optionalUrl = url.nullable().default(null);
+
+/** A whole number of at least `least`. */
+export const count = (least: number) =>
+  z.int(`must be a whole number of at least ${least}`).min(least, `must be at least ${least}`);
+
+export const locale = z.enum(["zh-CN", "en"]);
+
+/** An IANA time zone that this Node knows. */
+export const timezone = z.string().refine((given) => {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: given }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+}, "must be a time zone such as Asia/Shanghai or UTC");
+
+export const namespaceName = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be the name of a namespace");
