@@ -51,6 +51,8 @@ export interface Incident {
   /** Id of the incident before this one with the same key. */
   previousId: string | null;
   investigation: "none" | "queued" | "running" | "done" | "failed";
+  /** What was seen in the first second, one short fact each (`last state OOMKilled`, `limit 512Mi`), in the configured locale; empty before. */
+  facts: readonly string[];
   diagnosis: Diagnosis | null;
   startedAt: Date;
   updatedAt: Date;
