@@ -1,0 +1,65 @@
+import { z } from "zod";
+import type { Evidence } from "../../../shared/finding.ts";
+import { newId } from "../../../shared/ids.ts";
+import type { EvidenceStore } from "../../store.ts";
+import type { Connection } from "../sqlite.ts";
+
+interface EvidenceRow {
+  id: string;
+  incident_id: string | null;
+  tool: string;
+  args: string;
+  text: string;
+  at: string;
+}
+
+const Args = z.record(z.string(), z.unknown());
+
+export function createEvidenceStore({ db, now }: Connection): EvidenceStore {
+  const begin = db.prepare(
+    "INSERT INTO investigations (id, incident_id, diagnosed_by, state, model, started_at) VALUES (?, ?, ?, 'running', ?, ?)",
+  );
+  const finish = db.prepare(
+    "UPDATE investigations SET state = ?, calls = ?, tokens = ?, error = ?, finished_at = ? WHERE id = ? AND state = 'running'",
+  );
+  const insert = db.prepare(
+    "INSERT INTO evidence (id, incident_id, investigation_id, tool, args, text, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+  );
+  const columns = "id, incident_id, tool, args, text, at";
+  const ofIncident = db.prepare<[string], EvidenceRow>(
+    `SELECT ${columns} FROM evidence WHERE incident_id = ? ORDER BY at, rowid`,
+  );
+  const byId = db.prepare<[string], EvidenceRow>(`SELECT ${columns} FROM evidence WHERE id = ?`);
+
+  return {
+    begin({ incidentId, by, model }) {
+      const id = newId();
+      begin.run(id, incidentId, by, model, now().toISOString());
+      return id;
+    },
+    finish(id, { state, calls, tokens, error }) {
+      finish.run(state, calls, tokens, error ?? null, now().toISOString(), id);
+    },
+    insert(evidence, investigationId) {
+      now();
+      const { id, incidentId, tool, args, text, at } = evidence;
+      insert.run(id, incidentId, investigationId, tool, JSON.stringify(args), text, at.toISOString());
+    },
+    ofIncident: (incidentId) => ofIncident.all(incidentId).map(readEvidence),
+    get(id) {
+      const row = byId.get(id);
+      return row === undefined ? null : readEvidence(row);
+    },
+  };
+}
+
+function readEvidence(row: EvidenceRow): Evidence {
+  return {
+    id: row.id,
+    incidentId: row.incident_id,
+    tool: row.tool,
+    args: Args.parse(JSON.parse(row.args)),
+    text: row.text,
+    at: new Date(row.at),
+  };
+}
