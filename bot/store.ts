@@ -8,7 +8,8 @@ import type { AuditEntry, AuditRecord, AuditStatus } from "../shared/audit.ts";
 import type { Alert } from "../shared/alert.ts";
 import type { Diagnosis, Evidence } from "../shared/finding.ts";
 import type { Incident, IncidentState } from "../shared/incident.ts";
-import type { Card } from "../cards/card.ts";
+import type { ButtonAction, Card, Text } from "../cards/card.ts";
+import type { Locale } from "../shared/locale.ts";
 
 export interface Store {
   /** Runs `fn` in one IMMEDIATE transaction at once. `now` is frozen for it and never earlier than any time written before. Nested calls join the outer one. */
@@ -133,8 +134,21 @@ export interface IncidentStore {
   countChanges(key: string, since: Date): number;
 }
 
+/** One bounded run that looks for the cause; its evidence hangs on it. */
+export interface InvestigationStart {
+  incidentId: string | null;
+  by: Diagnosis["by"];
+  /** Name of the model that ran it; null for rules. */
+  model: string | null;
+}
+
 export interface EvidenceStore {
-  insert(evidence: Evidence): void;
+  /** Answers the id of the investigation. */
+  begin(start: InvestigationStart): string;
+  /** Ends one that is running; one that has ended stays as it is. */
+  finish(investigationId: string, end: { state: "done" | "failed"; calls: number; tokens: number; error?: string }): void;
+  insert(evidence: Evidence, investigationId: string): void;
+  /** Oldest first. */
   ofIncident(incidentId: string): Evidence[];
   get(id: string): Evidence | null;
 }
@@ -161,8 +175,14 @@ export interface ProposalStore {
   holder(ownerKey: string): Proposal | null;
   /** The only way a proposal's state changes: compare-and-set along `proposalMoves`. False when it is no longer in `from`, or when another holds the owner. */
   move(id: string, from: ProposalState, to: ProposalState, patch?: ProposalPatch): boolean;
+  /** Keeps the gate's newest answer beside a proposal, whatever its state. */
+  setGate(id: string, gate: GateAnswer): void;
+  /** One voice a person: a later one takes the place of the earlier. */
   addDecision(proposalId: string, decision: Decision): void;
+  /** Oldest first, without the voided. */
   decisions(proposalId: string): Decision[];
+  /** Takes back the votes of a removed user on what is not decided yet; answers the proposals concerned. */
+  voidVotes(userId: string): string[];
 
   insertExecution(execution: Execution, request: string, digest: string): void;
   execution(proposalId: string): Execution | null;
@@ -170,10 +190,12 @@ export interface ProposalStore {
   moveExecution(op: string, from: ExecutionState, to: ExecutionState, patch?: { outcome?: string; message?: string }): boolean;
   /** Start times of automatic attempts of any kind and outcome on this owner since `since`, oldest first. */
   automaticAttempts(ownerKey: string, since: Date): Date[];
-  /** Automatic runs that failed, cluster-wide, since `since`: finish times, oldest first. */
+  /** Automatic runs that failed or need a human, cluster-wide, since `since`: finish times, oldest first. */
   automaticFailures(since: Date): Date[];
-  /** The newest finished proposals of this owner and action kind, for "last time". */
+  /** The newest proposals of this owner and action kind that ran, for "last time". */
   history(ownerKey: string, kind: string, limit: number): Proposal[];
+  /** The proposals that would undo this one, newest first. */
+  undosOf(proposalId: string): Proposal[];
 
   putVerification(verification: Verification): void;
   verification(proposalId: string): Verification | null;
@@ -210,23 +232,51 @@ export interface StoredCard {
   /** Grows with every change of any card; what a reader resumes from. */
   seq: number;
   state: string;
+  /** Never put into a digest, and first in line: `notify`, critical, or somebody waits for it. */
   urgent: boolean;
+  /** In the house's language. */
   card: Card;
+  /** The same card in other languages that a channel speaks. */
+  translations: Readonly<Partial<Record<Locale, Card>>>;
+  createdAt: Date;
   updatedAt: Date;
+}
+
+export type CardContent = Omit<StoredCard, "kind" | "version" | "seq" | "createdAt" | "updatedAt">;
+
+/** A card that found no room among the cards of the hour, and the line that stands for it in the digest. */
+export interface DigestEntry {
+  cardId: string;
+  severity: string;
+  line: Text;
 }
 
 export interface CardStore {
   /** Keeps the card if its content differs from the last version; answers the stored one, and whether it changed. */
-  put(card: { id: string; kind: Card["kind"]; incidentId: string | null; proposalId: string | null; state: string; urgent: boolean; card: Card }): { stored: StoredCard; changed: boolean };
+  put(content: CardContent): { stored: StoredCard; changed: boolean };
   get(id: string): StoredCard | null;
   /** Cards changed after `seq`, in order of `seq`, at most `limit`. */
   changedAfter(seq: number, limit: number): StoredCard[];
   latestSeq(): number;
   /** The stable opaque id of a button of a card; made on first use. */
-  button(cardId: string, action: string, incidentId: string | null, proposalId: string | null): string;
-  buttonById(id: string): { cardId: string; action: string; incidentId: string | null; proposalId: string | null } | null;
+  button(cardId: string, action: ButtonAction, incidentId: string | null, proposalId: string | null): string;
+  buttonById(id: string): { cardId: string; action: ButtonAction; incidentId: string | null; proposalId: string | null } | null;
   message(cardId: string, channel: string, chat: string): { message: string; version: number } | null;
+  /** Which card a message of a channel shows: what a click is held against. */
+  cardOfMessage(channel: string, chat: string, message: string): string | null;
   putMessage(cardId: string, channel: string, chat: string, message: string, version: number): void;
+  /** The message is gone (recalled, too old to edit): the next delivery sends a new one. */
+  dropMessage(cardId: string, channel: string, chat: string): void;
+  /** How many cards, digests apart, were new in this chat since `since`. */
+  countNew(channel: string, chat: string, since: Date): number;
+  /** The digest card that stands for this card in this chat; null when it has a message of its own or none yet. */
+  digestOf(cardId: string, channel: string, chat: string): string | null;
+  /** The newest digest card begun in this chat since `since`. */
+  openDigest(channel: string, chat: string, since: Date): string | null;
+  /** Puts a card into a digest, or renews its line there. */
+  putDigestEntry(digestId: string, channel: string, chat: string, entry: DigestEntry): void;
+  dropDigestEntry(cardId: string, channel: string, chat: string): void;
+  digestEntries(digestId: string): DigestEntry[];
 }
 
 export interface OutboxItem {
@@ -235,7 +285,7 @@ export interface OutboxItem {
   chat: string;
   kind: "card" | "reply" | "tell" | "line";
   cardId: string | null;
-  /** JSON text; for a card the content is read from `cards` at delivery, so the newest is sent. */
+  /** JSON text; empty for a card, whose content is read from `cards` at delivery, so that the newest is sent. */
   body: string;
   urgent: boolean;
   tries: number;
@@ -244,13 +294,21 @@ export interface OutboxItem {
 }
 
 export interface OutboxStore {
-  /** Queues a delivery. A card already queued for this place is not queued twice. `dedupe` makes a line or reply go out once. */
+  /**
+   * Queues a delivery. A card that is already queued for this place is not queued twice; anything else goes out once for its `dedupe`,
+   * for ever.
+   */
   put(item: { channel: string; chat: string; kind: OutboxItem["kind"]; cardId: string | null; body: string; dedupe: string; urgent: boolean }): void;
+  /** What may be delivered now, urgent first, then oldest; never an item whose card has an earlier one waiting for the same place. */
   due(channel: string, now: Date, limit: number): OutboxItem[];
+  /** When the next item of this channel falls due; null when nothing is queued. */
+  nextDue(channel: string): Date | null;
   sent(id: number): void;
   retry(id: number, dueAt: Date, error: string): void;
   dead(id: number, error: string): void;
+  /** When the oldest undelivered item of a channel was queued. */
   oldest(channel: string): Date | null;
+  countQueued(channel: string): number;
 }
 
 // Identity -----------------------------------------------------------------------------------------------------------
@@ -263,32 +321,50 @@ export interface User {
   createdAt: Date;
 }
 
+/** An account on a channel. `userId` is null while it was seen but not linked. */
 export interface Identity {
   channel: string;
   id: string;
   userId: string | null;
   display: string | null;
+  seenAt: Date;
 }
 
 export interface UserStore {
   insert(user: User): void;
+  /** Null for a removed user, as for one that never was. */
   get(id: string): User | null;
   byName(username: string): User | null;
+  /** The name that belongs to an id, also of a removed user: the audit keeps ids. */
+  nameOf(id: string): string | null;
+  /** The id that has, or last had, a name. */
+  idNamed(username: string): string | null;
   list(): User[];
   countAdmins(): number;
   setRole(id: string, role: Role): void;
   setPassword(id: string, hash: string): void;
-  remove(id: string): void;
+  /** Takes away sessions, links, codes and undecided votes; keeps the name. Answers the proposals that lost a vote. */
+  remove(id: string): string[];
+
   identities(userId: string): Identity[];
   identity(channel: string, externalId: string): Identity | null;
   link(channel: string, externalId: string, userId: string): void;
+  unlink(channel: string, externalId: string): void;
   seen(channel: string, externalId: string, display: string | null): void;
   unlinked(): Identity[];
+  insertLinkCode(code: { hash: string; userId: string; expiresAt: Date }): void;
+  /** Uses a code up; null when it is unknown, used or expired. */
+  takeLinkCode(hash: string): string | null;
+
   insertSession(session: { id: string; userId: string; expiresAt: Date; clientIp: string | null; platform: Platform }): void;
-  session(id: string): { userId: string; expiresAt: Date } | null;
+  /** Null when there is none, or it was revoked. Expiry is for the caller to judge. */
+  session(id: string): { userId: string; expiresAt: Date; platform: Platform } | null;
   revokeSession(id: string): void;
   revokeSessions(userId: string): void;
+  /** Forgets sessions and codes that ended, and failures that count no more, before `before`. */
+  prune(before: Date): void;
+
   noteFailure(username: string, address: string): void;
   clearFailures(username: string, address: string): void;
-  countFailures(filter: { username: string; address?: string }, since: Date): number;
+  countFailures(filter: { username?: string; address?: string }, since: Date): number;
 }

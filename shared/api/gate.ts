@@ -1,0 +1,54 @@
+import { z } from "zod";
+import { Duration } from "./common.ts";
+
+export const GateAnswer = z.object({
+  allowed: z.boolean(),
+  reasons: z.array(z.object({ code: z.string(), text: z.string() })),
+  /** Automatic fixes of the last 60 minutes for the top owner, of how many, and when the next is free. */
+  used: z.number(),
+  limit: z.number(),
+  nextAt: z.string().nullable(),
+});
+export type GateAnswer = z.infer<typeof GateAnswer>;
+
+export const GateQuery = z.strictObject({
+  target: z
+    .string()
+    .regex(
+      /^[a-z]+\/[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/,
+      "must be a kind, a slash and a name, as deployment/checkout",
+    ),
+  namespace: z.string().max(63).optional(),
+});
+
+/** What the gate would say of an action on one object now. */
+export const GateExplanation = GateAnswer.extend({ target: z.string(), namespace: z.string().nullable() });
+export type GateExplanation = z.infer<typeof GateExplanation>;
+
+export const PauseRequest = z.strictObject({
+  for: Duration.optional(),
+  namespace: z.string().min(1).max(63).optional(),
+  autofixOnly: z.boolean().default(false),
+  reason: z.string().min(1, "says why: people will ask").max(1000),
+});
+export type PauseRequest = z.infer<typeof PauseRequest>;
+
+/** Without a namespace everything is resumed, and rules that lost their right to act get it back. */
+export const ResumeRequest = z.strictObject({ namespace: z.string().min(1).max(63).optional() });
+
+/** The stop switch: every pause that is in force. */
+export const SwitchAnswer = z.object({
+  paused: z.boolean(),
+  pauses: z.array(
+    z.object({
+      id: z.string(),
+      namespace: z.string().nullable(),
+      autofixOnly: z.boolean(),
+      reason: z.string(),
+      by: z.string(),
+      startedAt: z.string(),
+      until: z.string().nullable(),
+    }),
+  ),
+});
+export type SwitchAnswer = z.infer<typeof SwitchAnswer>;
