@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import canonicalize from "canonicalize";
 import type { Action } from "./action.ts";
 
 export type ProposalState =
@@ -41,6 +43,9 @@ export const proposalMoves: Readonly<Record<ProposalState, readonly ProposalStat
   undone: [],
 };
 
+/** The states in which a change may have reached the cluster, newest history first: what "last time" is told from. */
+export const ranStates: readonly ProposalState[] = ["succeeded", "failed", "unverified", "needs_human", "undone"];
+
 /** States that hold the object: while one proposal of an owner is in one of these, no other of that owner may be approved (SPEC 9, one at a time). */
 export const holdingStates: readonly ProposalState[] = ["approved", "executing", "verifying", "unknown"];
 
@@ -53,26 +58,30 @@ export interface ClusterRequest {
   body: string;
 }
 
-export type GateReasonCode =
-  | "protected_namespace"
-  | "protected_object"
-  | "protection_unreadable"
-  | "steward_namespace"
-  | "busy"
-  | "paused"
-  | "autofix_namespace"
-  | "autofix_limit"
-  | "autofix_scope"
-  | "autofix_kind"
-  | "autofix_mismatch"
-  | "autofix_direction"
-  | "autofix_downgraded"
-  | "autofix_flapping"
-  | "autofix_late"
-  | "max_affected_pods"
-  | "breaker_open"
-  | "setup_required"
-  | "gitops";
+/** Why the gate says no (SPEC 9). */
+export const gateReasonCodes = [
+  "protected_namespace",
+  "protected_object",
+  "protection_unreadable",
+  "steward_namespace",
+  "busy",
+  "paused",
+  "autofix_namespace",
+  "autofix_limit",
+  "autofix_scope",
+  "autofix_kind",
+  "autofix_mismatch",
+  "autofix_direction",
+  "autofix_downgraded",
+  "autofix_flapping",
+  "autofix_late",
+  "autofix_shadow",
+  "max_affected_pods",
+  "breaker_open",
+  "setup_required",
+  "gitops",
+] as const;
+export type GateReasonCode = (typeof gateReasonCodes)[number];
 
 export interface GateReason {
   code: GateReasonCode;
@@ -95,9 +104,14 @@ export interface Requirement {
   selfApproval: boolean;
 }
 
+/** Every change is high risk (SPEC 8); critical is what an outage or a loss may come of. Computed by code from action and live object. */
+export type Risk = "high" | "critical";
+
 export interface Proposal {
   id: string;
   code: string;
+  /** The operation id, fixed with the request's bytes; the execution takes it over. */
+  op: string;
   incidentId: string | null;
   cardId: string | null;
   state: ProposalState;
@@ -110,7 +124,7 @@ export interface Proposal {
   summary: string;
   kubectl: string;
   diff: string;
-  risk: "high" | "critical";
+  risk: Risk;
   warnings: readonly string[];
   gate: GateAnswer;
   /** Why it is refused or stale, in the words of who refused (the API server's own for a failed dry run). */
@@ -124,6 +138,8 @@ export interface Proposal {
   requestedBy: string;
   requestedVia: Platform;
   rule: string | null;
+  /** Whether the built-in playbooks, without the model, derived just this action. Nothing else runs without a person. */
+  derived: boolean;
   requirement: Requirement;
   undoOf: string | null;
   createdAt: Date;
@@ -140,7 +156,25 @@ export interface Decision {
   platform: Platform;
 }
 
+/** What an approval is bound to: SHA-256 over the canonical JSON (RFC 8785) of the action and of the bytes that will be sent. */
+export function digestOf(action: Action, request: ClusterRequest | null): string {
+  return createHash("sha256")
+    .update("steward-proposal-v1\n")
+    .update(canonicalize({ action, request }) ?? "")
+    .digest("hex");
+}
+
 export type ExecutionState = "intent" | "sent" | "done" | "failed" | "unknown" | "cancelled";
+
+/** The legal moves of an execution. `cancelled` means surely not sent; `unknown` is settled by looking at the cluster, never by sending again. */
+export const executionMoves: Readonly<Record<ExecutionState, readonly ExecutionState[]>> = {
+  intent: ["sent", "cancelled"],
+  sent: ["done", "failed", "unknown", "cancelled"],
+  unknown: ["done", "failed"],
+  done: [],
+  failed: [],
+  cancelled: [],
+};
 
 export interface Execution {
   /** The operation id; written to the object's annotation `steward.io/op`. */

@@ -55,6 +55,7 @@ CREATE TABLE incidents (
   joined TEXT REFERENCES incidents (id),
   previous_id TEXT REFERENCES incidents (id),
   investigation TEXT NOT NULL CHECK (investigation IN ('none', 'queued', 'running', 'done', 'failed')),
+  facts TEXT NOT NULL DEFAULT '[]',
   diagnosis TEXT,
   escalated_at TEXT,
   reminded_at TEXT,
@@ -155,6 +156,7 @@ CREATE TABLE model_usage (day TEXT PRIMARY KEY, calls INTEGER NOT NULL, tokens I
 CREATE TABLE proposals (
   id TEXT PRIMARY KEY,
   code TEXT NOT NULL UNIQUE,
+  op TEXT NOT NULL UNIQUE,
   incident_id TEXT REFERENCES incidents (id),
   card_id TEXT,
   state TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'denied', 'expired', 'stale', 'refused', 'withdrawn', 'executing',
@@ -179,6 +181,7 @@ CREATE TABLE proposals (
   requested_by TEXT NOT NULL,
   requested_via TEXT NOT NULL,
   rule TEXT,
+  derived INTEGER NOT NULL,
   requirement TEXT NOT NULL,
   undo_of TEXT REFERENCES proposals (id),
   created_at TEXT NOT NULL,
@@ -186,6 +189,8 @@ CREATE TABLE proposals (
   expires_at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX proposals_incident ON proposals (incident_id);
+CREATE INDEX proposals_history ON proposals (owner_key, kind, updated_at);
+CREATE INDEX proposals_undo ON proposals (undo_of) WHERE undo_of IS NOT NULL;
 CREATE INDEX proposals_created ON proposals (created_at, id);
 CREATE INDEX proposals_live ON proposals (state, expires_at) WHERE state IN ('pending', 'approved', 'executing', 'verifying', 'unknown');
 -- One approved or running action per top owner.
@@ -269,6 +274,7 @@ CREATE TABLE cards (
   state TEXT NOT NULL,
   urgent INTEGER NOT NULL,
   body TEXT NOT NULL,
+  translations TEXT NOT NULL,
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL
 ) STRICT;
@@ -278,13 +284,13 @@ CREATE INDEX cards_proposal ON cards (proposal_id);
 -- An opaque button id and what it does; a forwarded or invented id does nothing.
 CREATE TABLE buttons (
   id TEXT PRIMARY KEY,
-  card_id TEXT NOT NULL REFERENCES cards (id) ON DELETE CASCADE,
+  card_id TEXT NOT NULL,
   action TEXT NOT NULL,
   incident_id TEXT,
   proposal_id TEXT,
-  created_at TEXT NOT NULL,
-  UNIQUE (card_id, action, proposal_id)
+  created_at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX buttons_card ON buttons (card_id, action, coalesce(proposal_id, ''));
 
 CREATE TABLE card_messages (
   card_id TEXT NOT NULL REFERENCES cards (id) ON DELETE CASCADE,
@@ -295,8 +301,24 @@ CREATE TABLE card_messages (
   sent_at TEXT NOT NULL,
   PRIMARY KEY (card_id, channel, chat)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX card_messages_message ON card_messages (channel, message);
+CREATE INDEX card_messages_message ON card_messages (channel, chat, message);
+CREATE INDEX card_messages_sent ON card_messages (channel, chat, sent_at);
 
+-- Cards that found no room among those of the hour, each a line of a digest card.
+CREATE TABLE digest_entries (
+  card_id TEXT NOT NULL REFERENCES cards (id) ON DELETE CASCADE,
+  channel TEXT NOT NULL,
+  chat TEXT NOT NULL,
+  digest_id TEXT NOT NULL,
+  severity TEXT NOT NULL,
+  line TEXT NOT NULL,
+  at TEXT NOT NULL,
+  PRIMARY KEY (card_id, channel, chat)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX digest_entries_digest ON digest_entries (digest_id, at);
+CREATE INDEX digest_entries_place ON digest_entries (channel, chat, at);
+
+-- Delivered cards leave; lines and replies stay, so that each goes out once.
 CREATE TABLE outbox (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   channel TEXT NOT NULL,
@@ -304,7 +326,7 @@ CREATE TABLE outbox (
   kind TEXT NOT NULL CHECK (kind IN ('card', 'reply', 'tell', 'line')),
   card_id TEXT REFERENCES cards (id) ON DELETE CASCADE,
   body TEXT NOT NULL,
-  dedupe TEXT NOT NULL UNIQUE,
+  dedupe TEXT,
   urgent INTEGER NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('queued', 'sent', 'dead')),
   tries INTEGER NOT NULL DEFAULT 0,
@@ -314,7 +336,9 @@ CREATE TABLE outbox (
   due_at TEXT NOT NULL,
   sent_at TEXT
 ) STRICT;
-CREATE INDEX outbox_due ON outbox (due_at, id) WHERE state = 'queued';
+CREATE INDEX outbox_queued ON outbox (channel, due_at) WHERE state = 'queued';
+CREATE INDEX outbox_order ON outbox (channel, chat, card_id, id) WHERE state = 'queued';
+CREATE UNIQUE INDEX outbox_once ON outbox (channel, chat, dedupe) WHERE kind <> 'card';
 -- A newer state of a card takes the place of one not yet delivered.
 CREATE UNIQUE INDEX outbox_card ON outbox (channel, chat, card_id) WHERE kind = 'card' AND state = 'queued';
 
