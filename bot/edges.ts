@@ -2,9 +2,10 @@
  * The seams: what lies outside, by role. Types only. Adapters implement them, stages use them, `app.ts` alone sees both sides.
  * The store has its own file, `store.ts`.
  */
-import type { Card } from "../cards/card.ts";
+import type { Card, Text } from "../cards/card.ts";
 import type { ClusterRequest } from "../shared/approval.ts";
 import type { KubeObject, ObjectRef, ResourceType } from "../shared/kube.ts";
+import type { Locale } from "../shared/locale.ts";
 
 export interface Clock {
   now(): Date;
@@ -44,7 +45,10 @@ export interface ListAnswer {
 /** What `kubectl get` prints: the server's own table. */
 export interface Table {
   columns: readonly { name: string; priority: number }[];
+  /** One cell for each column. */
   rows: readonly (readonly string[])[];
+  /** How many more the server says there are beyond `limit`; 0 when complete. */
+  remaining: number;
 }
 
 export interface LogQuery {
@@ -69,16 +73,20 @@ export interface ClusterReader {
   /** null when there is no such object. */
   get(ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | null>;
   list(query: ListQuery, signal?: AbortSignal): Promise<ListAnswer>;
-  /** The server's printed table, of one object (`name`) or a list. */
+  /** The server's printed table, of one object (`name`; no row when there is none) or a list; with a `NAMESPACE` column first over all namespaces. */
   table(query: ListQuery & { name?: string }, signal?: AbortSignal): Promise<Table>;
   /** Log text. Throws `not_found` when the pod or the previous container is not there, with the server's words. */
   logs(query: LogQuery, signal?: AbortSignal): Promise<string>;
-  /** Follows a log from now on, line by line, until the signal aborts or the container ends. */
+  /** Follows a log from now on (or from `sinceSeconds`, `tailLines`), line by line, over lost connections, until the signal aborts or the container ends. */
   followLogs(query: LogQuery, onLine: (line: string) => void, signal: AbortSignal): Promise<void>;
-  /** Calls `onEvent` for the present objects (as ADDED) and every later change, over reconnects and 410, until the signal aborts. */
+  /**
+   * Calls `onEvent` for the present objects (as ADDED) and every later change, over reconnects and 410, until the signal aborts.
+   * What changed or went while the connection was away is told as MODIFIED or DELETED. Throws only what will not mend by itself: `forbidden`, `not_found`, `invalid`.
+   */
   watch(query: Omit<ListQuery, "limit">, onEvent: (event: WatchEvent) => void, signal: AbortSignal): Promise<void>;
   /** The served resource for `deploy`, `deployments`, `Deployment`, `certificates.cert-manager.io`; null when none is. */
   resolve(name: string, signal?: AbortSignal): Promise<ResourceType | null>;
+  /** The server's version, as `v1.33.1`. */
   version(signal?: AbortSignal): Promise<string>;
 }
 
@@ -89,7 +97,10 @@ export type WriteAnswer =
   | { outcome: "not_sent"; message: string }
   | { outcome: "in_doubt"; message: string };
 
-/** Writes, as the acting identity: one HTTP request with exactly these bytes, never retried here. Field manager `steward`. */
+/**
+ * Writes, as the acting identity: one HTTP request with exactly these bytes, never retried here. Field manager `steward`.
+ * (Only the dry run of a DELETE adds `dryRun` to its body: with a body, the server reads the options there and not from the query.)
+ */
 export interface ClusterWriter {
   send(request: ClusterRequest, options: { dryRun: boolean }, signal?: AbortSignal): Promise<WriteAnswer>;
 }
@@ -143,7 +154,8 @@ export interface Model {
 
 /** A short message that is not a card: a reply in a thread, a private word, a line that mentions people. */
 export interface Line {
-  text: string;
+  /** Spans, so that a channel can keep words of the cluster and of people from being read as markup or mentions. */
+  text: Text;
   /** External ids, on this channel, of people to mention. Only Steward's own code fills this. */
   mention: readonly string[];
 }
@@ -188,17 +200,36 @@ export interface LinkState {
   detail: string | null;
 }
 
-/** One IM connection. Send and update throw StewardError with `retryable` set. */
+/** What a channel is about to do; asked about before it is done. */
+export interface Operation {
+  kind: "send" | "update" | "line";
+  chat: string;
+  /** May use the share kept for critical incidents and for what a person is waiting for. */
+  urgent: boolean;
+}
+
+/**
+ * One connection to people. Every operation throws StewardError: `retryable` says whether the same call may work later, `retryAfterMs` when the
+ * platform said so; `not_found` from `update` means that the message is gone.
+ */
 export interface Channel {
   readonly name: string;
-  start(handlers: ChannelHandlers): Promise<void>;
-  stop(): Promise<void>;
+  /** The language of this channel where it is not the house's. */
+  readonly locale: Locale | null;
   /** Chats this channel posts to by default. */
   readonly chats: readonly string[];
+  /** New cards an hour and chat before the rest are gathered in one digest card; null: no limit (a live view). */
+  readonly cardsPerHour: number | null;
+  start(handlers: ChannelHandlers): Promise<void>;
+  stop(): Promise<void>;
+  /** Milliseconds until this operation may go out at the platform's rates; 0: now, and it is counted. */
+  pace(operation: Operation, now: Date): number;
+  /** `key` is the same for every attempt at this first send, for platforms that can refuse a second one. */
   send(chat: string, card: Card, key: string): Promise<MessageRef>;
   update(chat: string, message: MessageRef, card: Card): Promise<void>;
+  /** A line that belongs to a card (in its thread where there are threads), or to the chat. */
+  line(chat: string, message: MessageRef | null, line: Line): Promise<void>;
   reply(chat: string, thread: string, line: Line): Promise<void>;
   tell(person: string, line: Line): Promise<void>;
-  line(chat: string, message: MessageRef | null, line: Line): Promise<void>;
   link(): LinkState;
 }

@@ -343,8 +343,8 @@ export interface UserStore {
   countAdmins(): number;
   setRole(id: string, role: Role): void;
   setPassword(id: string, hash: string): void;
-  /** Takes away sessions, links, codes and undecided votes; keeps the name. Answers the proposals that lost a vote. */
-  remove(id: string): string[];
+  /** Takes away the password, sessions, links and codes; keeps the name. Undecided votes are `proposals.voidVotes`. */
+  remove(id: string): void;
 
   identities(userId: string): Identity[];
   identity(channel: string, externalId: string): Identity | null;

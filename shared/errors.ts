@@ -29,6 +29,8 @@ export interface ErrorDetail {
   by?: string;
   /** Whether the same call may succeed later without anybody changing anything. */
   retryable?: boolean;
+  /** How long the other side asked to be left alone. */
+  retryAfterMs?: number;
   cause?: unknown;
 }
 
@@ -40,6 +42,7 @@ export class StewardError extends Error {
   readonly state: string | undefined;
   readonly by: string | undefined;
   readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
@@ -48,6 +51,7 @@ export class StewardError extends Error {
     this.state = detail.state;
     this.by = detail.by;
     this.retryable = detail.retryable ?? code === "unavailable";
+    this.retryAfterMs = detail.retryAfterMs;
   }
 }
 

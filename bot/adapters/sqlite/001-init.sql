@@ -284,7 +284,7 @@ CREATE INDEX cards_proposal ON cards (proposal_id);
 -- An opaque button id and what it does; a forwarded or invented id does nothing.
 CREATE TABLE buttons (
   id TEXT PRIMARY KEY,
-  card_id TEXT NOT NULL,
+  card_id TEXT NOT NULL REFERENCES cards (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
   action TEXT NOT NULL,
   incident_id TEXT,
   proposal_id TEXT,
