@@ -13,9 +13,11 @@ CREATE TABLE writer (
 
 -- Ingest and queue ---------------------------------------------------------------------------------------------------
 
+-- One row for each delivery. Its id is a hash of what was delivered, so a repeat finds the first one by the same index. `seq` is the order of
+-- arrival. The body of a delivery that was worked on lives on in its alerts; only what waits or failed keeps it.
 CREATE TABLE receipts (
-  id TEXT PRIMARY KEY,
-  delivery_key TEXT NOT NULL UNIQUE,
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
   group_key TEXT NOT NULL,
   receiver TEXT NOT NULL,
   body TEXT NOT NULL,
@@ -28,7 +30,7 @@ CREATE TABLE receipts (
   received_at TEXT NOT NULL,
   last_received_at TEXT NOT NULL
 ) STRICT;
-CREATE INDEX receipts_queued ON receipts (received_at) WHERE state = 'queued';
+CREATE INDEX receipts_queued ON receipts (seq) WHERE state = 'queued';
 CREATE INDEX receipts_received ON receipts (received_at);
 
 CREATE TABLE incidents (
@@ -57,6 +59,7 @@ CREATE TABLE incidents (
   investigation TEXT NOT NULL CHECK (investigation IN ('none', 'queued', 'running', 'done', 'failed')),
   facts TEXT NOT NULL DEFAULT '[]',
   diagnosis TEXT,
+  escalate_at TEXT,
   escalated_at TEXT,
   reminded_at TEXT,
   started_at TEXT NOT NULL,
@@ -70,6 +73,11 @@ CREATE INDEX incidents_key ON incidents (key, started_at);
 CREATE INDEX incidents_started ON incidents (started_at, id);
 CREATE INDEX incidents_updated ON incidents (updated_at);
 CREATE INDEX incidents_unfinished ON incidents (investigation) WHERE investigation IN ('queued', 'running');
+-- What the clock has to look at: few rows, however many incidents are kept.
+CREATE INDEX incidents_escalating ON incidents (escalate_at) WHERE state = 'open' AND escalate_at IS NOT NULL AND escalated_at IS NULL;
+CREATE INDEX incidents_unreminded ON incidents (started_at) WHERE state = 'open' AND reminded_at IS NULL;
+CREATE INDEX incidents_ignored ON incidents (ignored_until) WHERE state = 'ignored';
+CREATE INDEX incidents_joined ON incidents (joined) WHERE joined IS NOT NULL;
 
 -- Changes of state of a key, for "flapping".
 CREATE TABLE incident_changes (key TEXT NOT NULL, at TEXT NOT NULL, state TEXT NOT NULL) STRICT;
@@ -90,7 +98,7 @@ CREATE TABLE alerts (
   last_seen_at TEXT NOT NULL,
   UNIQUE (fingerprint, starts_at)
 ) STRICT;
-CREATE INDEX alerts_incident ON alerts (incident_id);
+CREATE INDEX alerts_incident ON alerts (incident_id, status);
 CREATE INDEX alerts_first_seen ON alerts (first_seen_at);
 
 CREATE TABLE receipt_incidents (
@@ -98,6 +106,7 @@ CREATE TABLE receipt_incidents (
   incident_id TEXT NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
   PRIMARY KEY (receipt_id, incident_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX receipt_incidents_incident ON receipt_incidents (incident_id);
 
 -- Investigation ------------------------------------------------------------------------------------------------------
 

@@ -6,15 +6,35 @@ import type { AuditStore } from "../../store.ts";
 import type { Connection } from "../sqlite.ts";
 
 const columns = [
-  "seq", "id", "user_id", "intent", "action_type", "target_resource", "command_snapshot", "status", "client_ip",
-  "platform", "timestamp", "incident_id", "proposal_id", "detail", "prev_hash", "hash",
+  "seq",
+  "id",
+  "user_id",
+  "intent",
+  "action_type",
+  "target_resource",
+  "command_snapshot",
+  "status",
+  "client_ip",
+  "platform",
+  "timestamp",
+  "incident_id",
+  "proposal_id",
+  "detail",
+  "prev_hash",
+  "hash",
 ] as const satisfies readonly (keyof AuditRecord)[];
 
 export function createAuditStore({ db, now, instanceId }: Connection): AuditStore {
   const names = columns.join(", ");
-  const insert = db.prepare(`INSERT INTO audit_logs (${names}) VALUES (${columns.map((name) => `@${name}`).join(", ")})`);
-  const newest = db.prepare<[], { seq: number; hash: string }>("SELECT seq, hash FROM audit_logs ORDER BY seq DESC LIMIT 1");
-  const pruned = db.prepare<[], { seq: number; hash: string }>("SELECT seq, hash FROM checkpoints WHERE pruned = 1 ORDER BY seq DESC LIMIT 1");
+  const insert = db.prepare(
+    `INSERT INTO audit_logs (${names}) VALUES (${columns.map((name) => `@${name}`).join(", ")})`,
+  );
+  const newest = db.prepare<[], { seq: number; hash: string }>(
+    "SELECT seq, hash FROM audit_logs ORDER BY seq DESC LIMIT 1",
+  );
+  const pruned = db.prepare<[], { seq: number; hash: string }>(
+    "SELECT seq, hash FROM checkpoints WHERE pruned = 1 ORDER BY seq DESC LIMIT 1",
+  );
   const after = db.prepare<[number], AuditRecord>(`SELECT ${names} FROM audit_logs WHERE seq > ? ORDER BY seq`);
 
   const root = () => pruned.get() ?? { seq: 0, hash: genesisHash(instanceId) };
@@ -56,7 +76,8 @@ export function createAuditStore({ db, now, instanceId }: Connection): AuditStor
         where.push(clause);
         values.push(value);
       };
-      if (cursor !== null && !/^\d{1,15}$/.test(cursor)) throw new StewardError("invalid", "not a cursor of this list", { path: "cursor" });
+      if (cursor !== null && !/^\d{1,15}$/.test(cursor))
+        throw new StewardError("invalid", "not a cursor of this list", { path: "cursor" });
       add("seq < ?", cursor === null ? undefined : Number(cursor));
       add("timestamp >= ?", since?.toISOString());
       add("timestamp < ?", filter.until?.toISOString());

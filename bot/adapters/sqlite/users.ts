@@ -52,13 +52,6 @@ export function createUserStore({ db, now }: Connection): UserStore {
   const markRemoved = db.prepare<[string, string]>(
     "UPDATE users SET removed_at = ?, password_hash = NULL WHERE id = ? AND removed_at IS NULL",
   );
-  const votedOn = db.prepare<[string], { proposal_id: string }>(
-    `SELECT proposal_id FROM decisions JOIN proposals ON proposals.id = proposal_id
-     WHERE user_id = ? AND voided_at IS NULL AND proposals.state = 'pending'`,
-  );
-  const voidVote = db.prepare<[string, string, string]>(
-    "UPDATE decisions SET voided_at = ? WHERE proposal_id = ? AND user_id = ?",
-  );
 
   const identitiesOf = db.prepare<[string], IdentityRow>(
     `SELECT ${identityColumns} FROM identities WHERE user_id = ? ORDER BY channel, external_id`,
@@ -143,13 +136,10 @@ export function createUserStore({ db, now }: Connection): UserStore {
     },
     remove(id) {
       const time = at();
-      const proposals = votedOn.all(id).map((row) => row.proposal_id);
-      for (const proposal of proposals) voidVote.run(time, proposal, id);
       revokeAll.run(time, id);
       unlinkAll.run(id);
       dropCodes.run(id);
       markRemoved.run(time, id);
-      return proposals;
     },
 
     identities: (userId) => identitiesOf.all(userId).map(toIdentity),
