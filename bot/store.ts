@@ -95,19 +95,40 @@ export interface Receipt {
   receivedAt: Date;
 }
 
+/** A place in the queue: which delivery, and the group it must stay in order with. */
+export interface QueuedReceipt {
+  id: string;
+  groupKey: string;
+}
+
 export interface ReceiptStore {
-  /** Keeps a delivery; one with a known key only counts as a repeat and answers the first receipt's id. */
-  take(delivery: { key: string; groupKey: string; receiver: string; body: string; alerts: number; truncated: number }): { id: string; repeat: boolean };
+  /**
+   * Keeps a delivery under an id made from its content. One that is known only counts as a repeat; one that is known and dead gets a new
+   * chance. `queued` says whether there is work to do on it.
+   */
+  take(delivery: { id: string; groupKey: string; receiver: string; body: string; alerts: number; truncated: number }): { repeat: boolean; queued: boolean };
   get(id: string): Receipt | null;
-  /** Ids of those not yet worked on, oldest first. */
-  queued(limit: number): string[];
+  /** Those not yet worked on, in order of arrival. */
+  queued(limit: number): QueuedReceipt[];
   countQueued(): number;
+  /** `done` drops the body; `dead` keeps it, with what went wrong. */
   finish(id: string, state: "done" | "dead", error?: string): void;
+  /** Notes a failed try and answers how many there were. */
   failed(id: string, error: string): number;
   linkIncident(id: string, incidentId: string): void;
 }
 
 // Incidents ----------------------------------------------------------------------------------------------------------
+
+export interface IncidentQuery extends PageQuery {
+  state?: IncidentState;
+  namespace?: string;
+  /** Only those that came of this delivery. */
+  receipt?: string;
+}
+
+/** What may change of an incident; never its id, its card or when it began. */
+export type IncidentPatch = Partial<Omit<Incident, "id" | "cardId" | "state" | "startedAt" | "updatedAt" | "diagnosis">>;
 
 export interface IncidentStore {
   insert(incident: Incident): void;
@@ -116,20 +137,49 @@ export interface IncidentStore {
   live(key: string): Incident | null;
   /** The newest incident of a key in any state. */
   latest(key: string): Incident | null;
-  page(query: PageQuery & { state?: IncidentState; namespace?: string; receipt?: string }): Page<Incident>;
-  /** Compare-and-set; false when the incident is not in `from`. */
-  move(id: string, from: IncidentState, to: IncidentState, patch?: Partial<Incident>): boolean;
+  /** Open incidents about this object, not joined to another, oldest first. */
+  liveOn(kind: string, namespace: string | null, name: string): Incident[];
+  /** Newest first by when they began; `since` asks for those that began then or later. */
+  page(query: IncidentQuery): Page<Incident>;
+  /** Compare-and-set along `incidentMoves`; false when the incident is not in `from`. */
+  move(id: string, from: IncidentState, to: IncidentState, patch?: IncidentPatch): boolean;
   /** Changes anything but the state. */
-  patch(id: string, patch: Partial<Omit<Incident, "id" | "state">>): void;
+  patch(id: string, patch: IncidentPatch): void;
   setDiagnosis(id: string, diagnosis: Diagnosis): void;
   /** Open ones whose investigation is queued or was running when the process ended. */
   toInvestigate(): string[];
+  /** When people are asked for again unless somebody claimed, decided or ignored it by then; null: never. Starts the wait anew. */
+  escalateAt(id: string, at: Date | null): void;
+  /** What the clock had to say was said, now, and is not said again. */
+  noteSaid(id: string, what: "escalated" | "reminded"): void;
+  /** Ids of open, unclaimed, not joined incidents whose time to escalate has come and that were not escalated yet. */
+  toEscalate(now: Date): string[];
+  /** Ids of open, not joined incidents that began before `before` and were not reminded of. */
+  toRemind(before: Date): string[];
+  /** Ids of ignored incidents whose time is over. */
+  toWake(now: Date): string[];
+  /** Open ones whose root object was guessed and that began at `since` or later, oldest first. */
+  unconfirmed(since: Date, limit: number): Incident[];
+  /** Ids of incidents that were joined to this one. */
+  joinedTo(id: string): string[];
+
+  /**
+   * Keeps an alert; one row for each (fingerprint, startsAt), which stays with its incident. A known one takes the new annotations and, from
+   * firing to resolved only, the new status.
+   */
   upsertAlert(alert: Alert): { inserted: boolean; changed: boolean; previous: "firing" | "resolved" | null };
   alert(fingerprint: string, startsAt: Date): Alert | null;
   /** The newest alert of a fingerprint in any incident. */
   latestAlert(fingerprint: string): Alert | null;
+  /** Firing alerts of a fingerprint that began before `startsAt`. */
+  olderFiring(fingerprint: string, startsAt: Date): Alert[];
+  /** Of one incident, by when they began. */
   alerts(incidentId: string): Alert[];
   countAlerts(incidentId: string): { total: number; firing: number };
+  /** All alerts of one incident become those of another. */
+  moveAlerts(from: string, to: string): void;
+  /** Alerts first seen at `since` or later, oldest first, without holding them in memory. */
+  iterateAlerts(since: Date): IterableIterator<Alert>;
   noteChange(key: string, state: string, at: Date): void;
   countChanges(key: string, since: Date): number;
 }

@@ -14,7 +14,7 @@ export const incidentMoves: Readonly<Record<IncidentState, readonly IncidentStat
   resolved: [],
 };
 
-/** The object an incident is about. `owner` is false while the owner could not be looked up in time and was guessed from the labels. */
+/** The object an incident is about. `confirmed` is false while it could not be looked up in time and was guessed from the labels. */
 export interface RootObject {
   kind: string;
   namespace: string | null;
