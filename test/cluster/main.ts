@@ -7,21 +7,25 @@ import { findCommands } from "./commands.ts";
 import { type ControlPlane, controlPlaneCommands, startControlPlane } from "./control-plane.ts";
 
 /**
- * `npm run test:cluster -- [--keep] [FILE…]`: runs the suites in this folder (or the given files) against a real
+ * `npm run test:cluster -- [--record] [--keep] [FILE…]`: runs the suites in this folder (or the given files) against a real
  * control plane, or against the cluster of `STEWARD_TEST_KUBECONFIG`.
  *
  * The suites find it by `STEWARD_CONTRACT_KUBECONFIG`, the administrator's kubeconfig, with the matching kubectl first
- * on PATH. `--keep` leaves the control plane up after the suites, for kubectl, until Ctrl-C.
+ * on PATH. `--record` writes answers.json afresh from what the API server answers. `--keep` leaves the control plane up after the suites, for kubectl, until Ctrl-C.
  */
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({ options: { keep: { type: "boolean" } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: { keep: { type: "boolean" }, record: { type: "boolean" } },
+    allowPositionals: true,
+  });
+  const record: NodeJS.ProcessEnv = values.record ? { STEWARD_RECORD_ANSWERS: "1" } : {};
   const files = positionals.length > 0 ? positionals : globSync(join(import.meta.dirname, "*.test.ts")).sort();
 
   const given = process.env["STEWARD_TEST_KUBECONFIG"];
   if (given !== undefined) {
     say(`cluster of STEWARD_TEST_KUBECONFIG: ${given}`);
     say(`kubectl: ${firstLine("kubectl", ["version", "--client"])}`);
-    return runSuites(files, { STEWARD_CONTRACT_KUBECONFIG: given });
+    return runSuites(files, { ...record, STEWARD_CONTRACT_KUBECONFIG: given });
   }
 
   const commands = await findCommands([...controlPlaneCommands, "kubectl"], say);
@@ -36,6 +40,7 @@ async function main(): Promise<number> {
     plane = await startControlPlane({ dir, commands });
     say(`control plane up in ${((performance.now() - start) / 1000).toFixed(1)} s: ${plane.url}`);
     outcome = await runSuites(files, {
+      ...record,
       STEWARD_CONTRACT_KUBECONFIG: plane.kubeconfig(),
       PATH: [dirname(commands.kubectl), process.env["PATH"]].join(delimiter),
     });

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CoreV1Api, KubeConfig, type V1Node } from "@kubernetes/client-node";
-import { until } from "../programs/process.ts";
+import { until } from "../until.ts";
 import type { Certificate } from "./certificates.ts";
 
 export interface KwokStart {
@@ -57,13 +57,17 @@ export async function registerNodes(kubeconfig: string, count: number, port: num
   config.loadFromFile(kubeconfig);
   const core = config.makeApiClient(CoreV1Api);
   for (let index = 1; index <= count; index += 1) await core.createNode({ body: node(`node-${index}`, port) });
-  await until(`${count} nodes Ready`, async () => {
-    const { items } = await core.listNode();
-    return items.every(({ spec, status }) => {
-      const isReady = status?.conditions?.some(({ type, status: state }) => type === "Ready" && state === "True");
-      return isReady === true && spec?.taints === undefined;
-    });
-  });
+  await until(
+    `${count} nodes Ready`,
+    async () => {
+      const { items } = await core.listNode();
+      return items.every(({ spec, status }) => {
+        const isReady = status?.conditions?.some(({ type, status: state }) => type === "Ready" && state === "True");
+        return isReady === true && spec?.taints === undefined;
+      });
+    },
+    60_000,
+  );
   await until("the default service account", () =>
     core.readNamespacedServiceAccount({ namespace: "default", name: "default" }),
   );
@@ -74,6 +78,7 @@ function node(name: string, port: number): V1Node {
   return {
     metadata: {
       name,
+      annotations: { "kwok.x-k8s.io/node": "fake" },
       labels: { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" },
     },
     status: {

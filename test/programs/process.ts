@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../until.ts";
 
 /** One program under test: its own process group, its output in a file, ended by its pid. */
 export interface Program {
@@ -67,30 +67,6 @@ export async function startProgram({ name, file, args, dir, env = process.env }:
       clearTimeout(timer);
     },
   };
-}
-
-/**
- * Calls `probe` until it answers something other than `undefined` or `false`, and returns that.
- * @throws when `deadline` ms have passed, with `what` and the last failure.
- */
-export async function until<T>(
-  what: string,
-  probe: () => Promise<T | undefined | false> | T | undefined | false,
-  deadline = 30_000,
-): Promise<T> {
-  const end = performance.now() + deadline;
-  let last: unknown;
-  for (;;) {
-    try {
-      const value = await probe();
-      if (value !== undefined && value !== false) return value;
-      last = undefined;
-    } catch (error) {
-      last = error;
-    }
-    if (performance.now() > end) throw new Error(`not within ${deadline} ms: ${what}`, { cause: last });
-    await sleep(50);
-  }
 }
 
 /** Waits until `probe` holds while the program runs. @throws at the deadline or when it ended, with the end of its log. */
