@@ -18,8 +18,9 @@ const image = z
   .string()
   .max(512)
   .regex(/^[a-z0-9][a-zA-Z0-9._:/@-]*$/, "is not an image reference");
+/** null removes the entry: what an undo needs where there was none before. */
 const resources = z
-  .partialRecord(z.enum(["cpu", "memory"]), quantity)
+  .partialRecord(z.enum(["cpu", "memory"]), quantity.nullable())
   .refine((map) => Object.keys(map).length > 0, "names neither cpu nor memory");
 
 /** Everything that Steward can do to a cluster (SPEC 8). Strict: an unknown key is a refusal, not a remark. */
