@@ -5,7 +5,9 @@
  */
 import type { Decision, Execution, ExecutionState, GateAnswer, Platform, Proposal, ProposalState, Role, Verification } from "../shared/approval.ts";
 import type { AuditEntry, AuditRecord, AuditStatus } from "../shared/audit.ts";
+import type { Change } from "../shared/api/audit.ts";
 import type { Alert } from "../shared/alert.ts";
+import type { Checkpoint } from "../shared/checkpoint.ts";
 import type { Diagnosis, Evidence } from "../shared/finding.ts";
 import type { Incident, IncidentState } from "../shared/incident.ts";
 import type { ButtonAction, Card, Text } from "../cards/card.ts";
@@ -28,6 +30,7 @@ export interface Store {
   close(): void;
 
   readonly audit: AuditStore;
+  readonly changes: ChangeStore;
   readonly meta: MetaStore;
   readonly receipts: ReceiptStore;
   readonly incidents: IncidentStore;
@@ -58,26 +61,49 @@ export interface MetaStore {
 
 // Audit --------------------------------------------------------------------------------------------------------------
 
+/** What a list of audit records may be narrowed to; all that are given must hold. */
 export interface AuditFilter {
-  user?: string;
-  action?: string;
-  target?: string;
-  platform?: Platform;
-  status?: AuditStatus;
-  incident?: string;
-  proposal?: string;
-  until?: Date;
+  /** A user's id or name, also of one who was removed. */
+  user?: string | undefined;
+  action?: string | undefined;
+  /** `payment/deployment/checkout`, or `deployment/checkout` in any namespace. */
+  target?: string | undefined;
+  platform?: Platform | undefined;
+  status?: AuditStatus | undefined;
+  incident?: string | undefined;
+  proposal?: string | undefined;
+  until?: Date | undefined;
+}
+
+/** A place in the chain: a record's number and hash. */
+export interface ChainLink {
+  seq: number;
+  hash: string;
 }
 
 export interface AuditStore {
   /** Appends one record to the chain. Fails the transaction it is in if it cannot. */
   append(entry: AuditEntry): AuditRecord;
   page(query: PageQuery & AuditFilter): Page<AuditRecord>;
-  /** All records after `seq`, oldest first, without holding them in memory. */
-  iterate(afterSeq: number): IterableIterator<AuditRecord>;
-  head(): { seq: number; hash: string };
+  /** Records after `seq`, oldest first, at most `limit`. */
+  after(seq: number, limit: number): AuditRecord[];
+  /** The newest record older than `before`; null when there is none. */
+  lastBefore(before: Date): ChainLink | null;
+  head(): ChainLink;
   /** What the first kept record must follow: genesis, or the checkpoint retention left. */
-  root(): { seq: number; hash: string };
+  root(): ChainLink;
+  /** Keeps a checkpoint. Only the newest thousand stay: their worth is outside of this file. */
+  putCheckpoint(checkpoint: Checkpoint): void;
+  /** The kept checkpoints, and the one that seals what retention removed, oldest first. */
+  checkpoints(): Checkpoint[];
+  latestCheckpoint(): Checkpoint | null;
+  /** Removes the records up to a checkpoint, which takes their place as what the chain follows. Answers how many there were. */
+  prune(upTo: Checkpoint): number;
+}
+
+/** Executions, as the question "what was changed?" wants them: newest first. */
+export interface ChangeStore {
+  page(query: PageQuery & { namespace: string | null }): Page<Change>;
 }
 
 // Ingest -------------------------------------------------------------------------------------------------------------
@@ -416,5 +442,8 @@ export interface UserStore {
 
   noteFailure(username: string, address: string): void;
   clearFailures(username: string, address: string): void;
-  countFailures(filter: { username?: string; address?: string }, since: Date): number;
+  countFailuresOfName(username: string, since: Date): number;
+  countFailuresOfAddress(address: string, since: Date): number;
+  /** When this name failed from this address, oldest first. */
+  failureTimes(username: string, address: string, since: Date): Date[];
 }

@@ -135,3 +135,10 @@ export interface Account {
 
 /** What is known of the process, from the first moment on: before the store is open and after it is closed. */
 export type Readiness = ReadyAnswer;
+
+export interface HttpMetrics {
+  /** The exposition of every metric. */
+  expose(): Promise<{ contentType: string; text: string }>;
+  /** One answered request; `route` is the pattern, never the path. */
+  request(route: string, method: string, status: number, seconds: number): void;
+}

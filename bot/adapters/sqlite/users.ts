@@ -100,17 +100,14 @@ export function createUserStore({ db, now }: Connection): UserStore {
   );
   const clearFailures = db.prepare<[string, string]>("DELETE FROM login_failures WHERE username = ? AND address = ?");
   const pruneFailures = db.prepare<[string]>("DELETE FROM login_failures WHERE at < ?");
-  const countPair = db.prepare<[string, string, string], { failures: number }>(
-    "SELECT count(*) AS failures FROM login_failures WHERE username = ? AND address = ? AND at > ?",
+  const timesOfPair = db.prepare<[string, string, string], { at: string }>(
+    "SELECT at FROM login_failures WHERE username = ? AND address = ? AND at > ? ORDER BY at",
   );
   const countName = db.prepare<[string, string], { failures: number }>(
     "SELECT count(*) AS failures FROM login_failures WHERE username = ? AND at > ?",
   );
   const countAddress = db.prepare<[string, string], { failures: number }>(
     "SELECT count(*) AS failures FROM login_failures WHERE address = ? AND at > ?",
-  );
-  const countAll = db.prepare<[string], { failures: number }>(
-    "SELECT count(*) AS failures FROM login_failures WHERE at > ?",
   );
 
   const at = () => now().toISOString();
@@ -198,18 +195,10 @@ export function createUserStore({ db, now }: Connection): UserStore {
       now();
       clearFailures.run(username, address);
     },
-    countFailures({ username, address }, since) {
-      const time = since.toISOString();
-      const row =
-        username !== undefined && address !== undefined
-          ? countPair.get(username, address, time)
-          : username !== undefined
-            ? countName.get(username, time)
-            : address !== undefined
-              ? countAddress.get(address, time)
-              : countAll.get(time);
-      return row?.failures ?? 0;
-    },
+    countFailuresOfName: (username, since) => countName.get(username, since.toISOString())?.failures ?? 0,
+    countFailuresOfAddress: (address, since) => countAddress.get(address, since.toISOString())?.failures ?? 0,
+    failureTimes: (username, address, since) =>
+      timesOfPair.all(username, address, since.toISOString()).map((row) => new Date(row.at)),
   };
 }
 
