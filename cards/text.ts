@@ -6,6 +6,11 @@ export function foreign(from: Source, text: string, max = 200): Foreign {
   return { from, text: truncate(cleanLine(text), max) };
 }
 
+/** One line of somebody else's code or output: its blanks stay. */
+export function foreignCode(from: Source, line: string, max = 200): Foreign {
+  return { from, text: truncate(clean(line).replace(/\n/g, " ").replaceAll("\t", "    ").trimEnd(), max) };
+}
+
 /** Somebody else's words with their line breaks, for preformatted blocks. The caller has cut them to size. */
 export function foreignBlock(from: Source, text: string): Foreign {
   return { from, text: truncate(clean(text).replaceAll("\t", "    "), 4_000) };
