@@ -6,6 +6,7 @@ import type { Clock } from "../edges.ts";
 import type { Store } from "../store.ts";
 import { createAuditStore } from "./sqlite/audit.ts";
 import { createCardStore } from "./sqlite/cards.ts";
+import { createChangeStore } from "./sqlite/changes.ts";
 import { clearPart, finishPart, partOf } from "./sqlite/copy.ts";
 import { createEvidenceStore } from "./sqlite/evidence.ts";
 import { asStoreFault } from "./sqlite/faults.ts";
@@ -116,6 +117,7 @@ export function readStore(path: string): StoreReader {
 function createNouns(connection: Connection) {
   return {
     audit: createAuditStore(connection),
+    changes: createChangeStore(connection),
     meta: createMetaStore(connection),
     receipts: createReceiptStore(connection),
     incidents: createIncidentStore(connection),

@@ -419,6 +419,8 @@ CREATE TABLE audit_logs (
 CREATE INDEX audit_user ON audit_logs (user_id, seq);
 CREATE INDEX audit_action ON audit_logs (action_type, seq);
 CREATE INDEX audit_target ON audit_logs (target_resource, seq);
+-- The same object without its namespace, as people name it: deployment/checkout.
+CREATE INDEX audit_object ON audit_logs (substr(target_resource, instr(target_resource, '/') + 1), seq);
 CREATE INDEX audit_platform ON audit_logs (platform, seq);
 CREATE INDEX audit_status ON audit_logs (status, seq);
 CREATE INDEX audit_incident ON audit_logs (incident_id, seq) WHERE incident_id IS NOT NULL;
@@ -431,11 +433,14 @@ CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit_logs
   WHEN old.seq > coalesce((SELECT max(seq) FROM checkpoints WHERE pruned = 1), 0)
   BEGIN SELECT RAISE(ABORT, 'audit records are append-only'); END;
 
+-- Signed words on what the chain came to. `pruned`: everything up to here was removed by retention, and the chain now begins here.
 CREATE TABLE checkpoints (
+  pruned INTEGER NOT NULL CHECK (pruned IN (0, 1)),
   seq INTEGER NOT NULL,
   hash TEXT NOT NULL,
   at TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  public_key TEXT NOT NULL,
   signature TEXT NOT NULL,
-  pruned INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (seq, pruned)
+  PRIMARY KEY (pruned, seq)
 ) STRICT, WITHOUT ROWID;

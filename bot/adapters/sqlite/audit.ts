@@ -1,8 +1,9 @@
 import canonicalize from "canonicalize";
 import { type AuditRecord, genesisHash, hashRecord } from "../../../shared/audit.ts";
+import type { Checkpoint } from "../../../shared/checkpoint.ts";
 import { StewardError } from "../../../shared/errors.ts";
 import { newId } from "../../../shared/ids.ts";
-import type { AuditStore } from "../../store.ts";
+import type { AuditFilter, AuditStore, ChainLink } from "../../store.ts";
 import type { Connection } from "../sqlite.ts";
 
 const columns = [
@@ -24,76 +25,207 @@ const columns = [
   "hash",
 ] as const satisfies readonly (keyof AuditRecord)[];
 
+interface CheckpointRow {
+  seq: number;
+  hash: string;
+  at: string;
+  epoch: number;
+  public_key: string;
+  signature: string;
+}
+
+const keptCheckpoints = 1_000;
+
 export function createAuditStore({ db, now, instanceId }: Connection): AuditStore {
   const names = columns.join(", ");
   const insert = db.prepare(
     `INSERT INTO audit_logs (${names}) VALUES (${columns.map((name) => `@${name}`).join(", ")})`,
   );
-  const newest = db.prepare<[], { seq: number; hash: string }>(
-    "SELECT seq, hash FROM audit_logs ORDER BY seq DESC LIMIT 1",
+  const newest = db.prepare<[], ChainLink>("SELECT seq, hash FROM audit_logs ORDER BY seq DESC LIMIT 1");
+  const after = db.prepare<[number, number], AuditRecord>(
+    `SELECT ${names} FROM audit_logs WHERE seq > ? ORDER BY seq LIMIT ?`,
   );
-  const pruned = db.prepare<[], { seq: number; hash: string }>(
+  const lastBefore = db.prepare<[string], ChainLink>(
+    "SELECT seq, hash FROM audit_logs WHERE timestamp < ? ORDER BY timestamp DESC, seq DESC LIMIT 1",
+  );
+  const remove = db.prepare("DELETE FROM audit_logs WHERE seq <= ?");
+  const usersNamed = db.prepare<[string], string>("SELECT id FROM users WHERE username = ?").pluck();
+
+  const seal = db.prepare<[], ChainLink>(
     "SELECT seq, hash FROM checkpoints WHERE pruned = 1 ORDER BY seq DESC LIMIT 1",
   );
-  const after = db.prepare<[number], AuditRecord>(`SELECT ${names} FROM audit_logs WHERE seq > ? ORDER BY seq`);
+  const checkpoints = db.prepare<[], CheckpointRow>("SELECT * FROM checkpoints ORDER BY seq");
+  const latestCheckpoint = db.prepare<[], CheckpointRow>("SELECT * FROM checkpoints ORDER BY seq DESC LIMIT 1");
+  const insertCheckpoint = db.prepare(
+    `INSERT INTO checkpoints (pruned, seq, hash, at, epoch, public_key, signature) VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (pruned, seq) DO NOTHING`,
+  );
+  const removeCheckpoints = db.prepare(
+    `DELETE FROM checkpoints WHERE pruned = 0
+     AND seq <= (SELECT seq FROM checkpoints WHERE pruned = 0 ORDER BY seq DESC LIMIT 1 OFFSET ?)`,
+  );
+  const removeSealed = db.prepare(
+    "DELETE FROM checkpoints WHERE (pruned = 0 AND seq <= ?) OR (pruned = 1 AND seq < ?)",
+  );
 
-  const root = () => pruned.get() ?? { seq: 0, hash: genesisHash(instanceId) };
+  const root = () => seal.get() ?? { seq: 0, hash: genesisHash(instanceId) };
   const head = () => newest.get() ?? root();
 
   return {
     head,
     root,
-    append(entry) {
-      const at = now().toISOString();
-      const { seq, hash } = head();
-      const record = {
-        seq: seq + 1,
-        id: newId(),
-        user_id: entry.userId,
-        intent: entry.intent,
-        action_type: entry.actionType,
-        target_resource: entry.targetResource,
-        command_snapshot: entry.commandSnapshot,
-        status: entry.status,
-        client_ip: entry.clientIp,
-        platform: entry.platform,
-        timestamp: at,
-        incident_id: entry.incidentId,
-        proposal_id: entry.proposalId,
-        detail: entry.detail === null ? null : (canonicalize(entry.detail) ?? null),
-        prev_hash: hash,
-      };
-      const complete: AuditRecord = { ...record, hash: hashRecord(record) };
-      insert.run(complete);
-      return complete;
+    append,
+    page,
+    after: (seq, limit) => after.all(seq, limit),
+    lastBefore: (before) => lastBefore.get(before.toISOString()) ?? null,
+    checkpoints: () => checkpoints.all().map(toCheckpoint),
+    latestCheckpoint() {
+      const row = latestCheckpoint.get();
+      return row === undefined ? null : toCheckpoint(row);
     },
-    iterate: (afterSeq) => after.iterate(afterSeq),
-    page({ limit, cursor, since, ...filter }) {
-      const where: string[] = [];
-      const values: (string | number)[] = [];
-      const add = (clause: string, value: string | number | undefined) => {
-        if (value === undefined) return;
-        where.push(clause);
-        values.push(value);
-      };
-      if (cursor !== null && !/^\d{1,15}$/.test(cursor))
-        throw new StewardError("invalid", "not a cursor of this list", { path: "cursor" });
-      add("seq < ?", cursor === null ? undefined : Number(cursor));
-      add("timestamp >= ?", since?.toISOString());
-      add("timestamp < ?", filter.until?.toISOString());
-      add("user_id = ?", filter.user);
-      add("action_type = ?", filter.action);
-      add("target_resource = ?", filter.target);
-      add("platform = ?", filter.platform);
-      add("status = ?", filter.status);
-      add("incident_id = ?", filter.incident);
-      add("proposal_id = ?", filter.proposal);
-      const items = db
-        .prepare<(string | number)[], AuditRecord>(
-          `SELECT ${names} FROM audit_logs ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""} ORDER BY seq DESC LIMIT ?`,
-        )
-        .all(...values, limit);
-      return { items, next: items.length === limit ? String(items.at(-1)?.seq) : null };
+    putCheckpoint(checkpoint) {
+      now();
+      keep(checkpoint, 0);
+      removeCheckpoints.run(keptCheckpoints);
+    },
+    prune(upTo) {
+      now();
+      keep(upTo, 1);
+      removeSealed.run(upTo.seq, upTo.seq);
+      return remove.run(upTo.seq).changes;
     },
   };
+
+  function append(entry: Parameters<AuditStore["append"]>[0]): AuditRecord {
+    const { seq, hash } = head();
+    const record: Omit<AuditRecord, "hash"> = {
+      seq: seq + 1,
+      id: newId(),
+      user_id: storable(entry.userId),
+      intent: storable(entry.intent),
+      action_type: entry.actionType,
+      target_resource: storable(entry.targetResource),
+      command_snapshot: storable(entry.commandSnapshot),
+      status: entry.status,
+      client_ip: storable(entry.clientIp),
+      platform: entry.platform,
+      timestamp: now().toISOString(),
+      incident_id: entry.incidentId,
+      proposal_id: entry.proposalId,
+      detail: entry.detail === null ? null : (canonicalize(entry.detail) ?? null),
+      prev_hash: hash,
+    };
+    const complete: AuditRecord = { ...record, hash: hashRecord(record) };
+    insert.run(complete);
+    return complete;
+  }
+
+  function keep({ seq, hash, at, epoch, publicKey, signature }: Checkpoint, pruned: 0 | 1): void {
+    insertCheckpoint.run(pruned, seq, hash, at, epoch, publicKey, signature);
+  }
+
+  function toCheckpoint({ seq, hash, at, epoch, public_key, signature }: CheckpointRow): Checkpoint {
+    return { instance: instanceId, seq, hash, at, epoch, publicKey: public_key, signature };
+  }
+
+  /** A page is found along one index, that of the narrowest condition; the others are looked at in the rows it gives. */
+  function page({
+    limit,
+    cursor,
+    since,
+    ...filter
+  }: Parameters<AuditStore["page"]>[0]): ReturnType<AuditStore["page"]> {
+    const range = { above: since === null ? 0 : seqBefore(since), below: seqBelow(cursor, filter.until) };
+    const found = alternatives(filter)
+      .flatMap((conditions) => select(conditions, range, limit + 1))
+      .sort((a, b) => b.seq - a.seq);
+    const items = found.slice(0, limit);
+    return { items, next: found.length > limit ? String(items.at(-1)?.seq) : null };
+  }
+
+  function select(conditions: readonly Condition[], range: Range, limit: number): AuditRecord[] {
+    const [driver, ...others] = narrowestFirst(conditions, range);
+    const where = [
+      ...(driver === undefined ? [] : [`${driver.expression} = ?`]),
+      // The unary plus keeps SQLite from taking this condition's index instead.
+      ...others.map(({ expression }) => `+${expression} = ?`),
+      "seq > ?",
+      "seq < ?",
+    ];
+    const values = [driver, ...others].flatMap((condition) => (condition === undefined ? [] : [condition.value]));
+    return db
+      .prepare<(string | number)[], AuditRecord>(
+        `SELECT ${names} FROM audit_logs WHERE ${where.join(" AND ")} ORDER BY seq DESC LIMIT ?`,
+      )
+      .all(...values, range.above, range.below, limit);
+  }
+
+  function narrowestFirst(conditions: readonly Condition[], range: Range): Condition[] {
+    if (conditions.length < 2) return [...conditions];
+    return conditions
+      .map((condition) => ({ condition, reach: reach(condition, range) }))
+      .sort((a, b) => a.reach - b.reach)
+      .map(({ condition }) => condition);
+  }
+
+  /** How many records a condition leaves, counted up to a bound. */
+  function reach({ expression, value }: Condition, { above, below }: Range): number {
+    const bounded = `SELECT 1 FROM audit_logs WHERE ${expression} = ? AND seq > ? AND seq < ? LIMIT 2000`;
+    return Number(db.prepare(`SELECT count(*) FROM (${bounded})`).pluck().get(value, above, below));
+  }
+
+  /** A name may stand for several things (two users who had it, one after the other); each way of reading it is a list of conditions. */
+  function alternatives({ user, target, ...filter }: AuditFilter): Condition[][] {
+    const plain: Condition[] = [
+      ["proposal_id", filter.proposal],
+      ["incident_id", filter.incident],
+      ["action_type", filter.action],
+      ["platform", filter.platform],
+      ["status", filter.status],
+    ].flatMap(([expression, value]) =>
+      expression === undefined || value === undefined ? [] : [{ expression, value }],
+    );
+    const users =
+      user === undefined
+        ? [[]]
+        : [...new Set([user, ...usersNamed.all(user)])].map((id) => [{ expression: "user_id", value: id }]);
+    const targets =
+      target === undefined ? [[]] : targetExpressions(target).map((expression) => [{ expression, value: target }]);
+    return users.flatMap((byUser) => targets.map((byTarget) => [...plain, ...byUser, ...byTarget]));
+  }
+
+  /** The records of a time lie together in the chain, since time never runs back in it. */
+  function seqBefore(time: Date): number {
+    return lastBefore.get(time.toISOString())?.seq ?? 0;
+  }
+
+  function seqBelow(cursor: string | null, until: Date | undefined): number {
+    if (cursor !== null && !/^\d{1,15}$/.test(cursor)) {
+      throw new StewardError("invalid", "not a cursor of this list", { path: "cursor" });
+    }
+    const byCursor = cursor === null ? Number.MAX_SAFE_INTEGER : Number(cursor);
+    return until === undefined ? byCursor : Math.min(byCursor, seqBefore(until) + 1);
+  }
+}
+
+interface Condition {
+  expression: string;
+  value: string;
+}
+
+interface Range {
+  above: number;
+  below: number;
+}
+
+const objectExpression = "substr(target_resource, instr(target_resource, '/') + 1)";
+
+/** `payment/deployment/checkout` is one object; `deployment/checkout` is that of any namespace, or one that has none. */
+function targetExpressions(target: string): readonly string[] {
+  return target.split("/").length === 2 ? ["target_resource", objectExpression] : ["target_resource"];
+}
+
+/** SQLite keeps UTF-8, which has no lone surrogates: what was hashed must be what is read back. */
+function storable(text: string | null): string | null {
+  return text?.toWellFormed() ?? null;
 }
