@@ -1,3 +1,5 @@
+import { StewardError } from "./errors.ts";
+
 /** What Steward needs to know of any Kubernetes object. Fields beyond these are reached through `field()`. */
 export interface KubeObject {
   apiVersion: string;
@@ -53,6 +55,34 @@ export function apiVersionOf(type: ResourceType): string {
   return type.group === "" ? type.version : `${type.group}/${type.version}`;
 }
 
+/**
+ * The path of a collection, an object or a subresource below the API server's root, without query.
+ * Throws `invalid` for a name that is no path segment (it could reach another object), and for a namespace where there is none or the lack of one.
+ * Source: k8s.io/apimachinery ValidatePathSegmentName.
+ */
+export function pathOf(type: ResourceType, namespace: string | null, name?: string, subresource?: string): string {
+  if (!type.namespaced && namespace !== null)
+    throw new StewardError("invalid", `${type.resource} are not in a namespace`);
+  if (type.namespaced && namespace === null && name !== undefined) {
+    throw new StewardError("invalid", `${type.resource} need a namespace`);
+  }
+  const segments = [
+    ...(type.group === "" ? ["api", type.version] : ["apis", type.group, type.version]),
+    ...(namespace === null ? [] : ["namespaces", namespace]),
+    type.resource,
+    ...(name === undefined ? [] : [name]),
+    ...(subresource === undefined ? [] : [subresource]),
+  ];
+  return segments.map((segment) => `/${pathSegment(segment)}`).join("");
+}
+
+function pathSegment(text: string): string {
+  if (!/^(?!\.{1,2}$)[^/%\\?#\s\p{C}]{1,253}$/u.test(text)) {
+    throw new StewardError("invalid", `${JSON.stringify(text.slice(0, 80))} is not a name`);
+  }
+  return encodeURIComponent(text).replaceAll("%3A", ":");
+}
+
 /** The way people and kubectl name an object within its namespace: `deployment/checkout`. */
 export function targetOf(kind: string, name: string): string {
   return `${kind.toLowerCase()}/${name}`;
@@ -96,10 +126,70 @@ export const kinds = {
 
 export type KindName = keyof typeof kinds;
 
+/** kubectl's short names of the built-in kinds. Source: ShortNames() of each registry in k8s.io/kubernetes pkg/registry. */
+const shortNames: Readonly<Record<string, KindName>> = {
+  po: "pod",
+  svc: "service",
+  no: "node",
+  ns: "namespace",
+  ev: "event",
+  cm: "configmap",
+  pvc: "persistentvolumeclaim",
+  deploy: "deployment",
+  sts: "statefulset",
+  ds: "daemonset",
+  rs: "replicaset",
+  cj: "cronjob",
+  hpa: "horizontalpodautoscaler",
+  pdb: "poddisruptionbudget",
+};
+
+/** The built-in kind for any word kubectl takes for it: `deploy`, `deployments`, `Deployment`, `deployments.apps`; null for every other word. */
+export function kindWritten(word: string): ResourceType | null {
+  const text = word.toLowerCase();
+  const dot = text.indexOf(".");
+  const name = dot === -1 ? text : text.slice(0, dot);
+  const short = Object.hasOwn(shortNames, name) ? shortNames[name] : undefined;
+  const type =
+    (short !== undefined ? kinds[short] : kindNamed(name)) ??
+    Object.values(kinds).find(({ resource }) => resource === name);
+  if (type === undefined) return null;
+  const qualifier = dot === -1 ? type.group : text.slice(dot + 1);
+  return qualifier === type.group || qualifier === `${type.version}.${type.group}` ? type : null;
+}
+
 /** The built-in kind for `deployment` or `Deployment`; null for kinds Steward knows only through discovery. */
 export function kindNamed(name: string): ResourceType | null {
   const key = name.toLowerCase();
   return Object.hasOwn(kinds, key) ? kinds[key as KindName] : null;
+}
+
+/** Whether a value from outside has the shape that the rest of the house relies on. */
+export function isKubeObject(value: unknown): value is KubeObject {
+  return (
+    typeof field(value, "apiVersion") === "string" &&
+    typeof field(value, "kind") === "string" &&
+    typeof field(value, "metadata", "name") === "string" &&
+    isStringMap(field(value, "metadata", "labels")) &&
+    isStringMap(field(value, "metadata", "annotations")) &&
+    isOwnerList(field(value, "metadata", "ownerReferences"))
+  );
+}
+
+function isStringMap(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  return typeof value === "object" && Object.values(value).every((entry) => typeof entry === "string");
+}
+
+function isOwnerList(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  const names = ["apiVersion", "kind", "name", "uid"];
+  return Array.isArray(value) && value.every((owner) => names.every((name) => typeof field(owner, name) === "string"));
+}
+
+/** The owner that controls an object; null for one that stands alone. */
+export function controllerOf(object: KubeObject): OwnerReference | null {
+  return object.metadata.ownerReferences?.find(({ controller }) => controller === true) ?? null;
 }
 
 /** Reads a nested field of an object of unknown shape; undefined as soon as a step is missing. Array steps are numbers. */
