@@ -3,6 +3,7 @@ import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { findProgram, programVersion } from "../programs/programs.ts";
 import { findCommands } from "./commands.ts";
 import { type ControlPlane, controlPlaneCommands, startControlPlane } from "./control-plane.ts";
 
@@ -19,7 +20,10 @@ async function main(): Promise<number> {
     allowPositionals: true,
   });
   const record: NodeJS.ProcessEnv = values.record ? { STEWARD_RECORD_ANSWERS: "1" } : {};
-  const files = positionals.length > 0 ? positionals : globSync(join(import.meta.dirname, "*.test.ts")).sort();
+  const files = positionals.length > 0 ? positionals : suites();
+  for (const name of ["prometheus", "promtool", "alertmanager", "amtool"] as const) {
+    say(programVersion(await findProgram(name, say)));
+  }
 
   const given = process.env["STEWARD_TEST_KUBECONFIG"];
   if (given !== undefined) {
@@ -54,6 +58,12 @@ async function main(): Promise<number> {
     else say(`logs of the control plane are in ${dir}`);
   }
   return outcome;
+}
+
+function suites(): string[] {
+  return ["*.test.ts", "../programs/*.test.ts"].flatMap((pattern) =>
+    globSync(join(import.meta.dirname, pattern)).sort(),
+  );
 }
 
 const interrupted = new Promise<void>((resolve) => {
