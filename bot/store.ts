@@ -85,8 +85,9 @@ export interface AuditStore {
   /** Appends one record to the chain. Fails the transaction it is in if it cannot. */
   append(entry: AuditEntry): AuditRecord;
   page(query: PageQuery & AuditFilter): Page<AuditRecord>;
-  /** Records after `seq`, oldest first, at most `limit`. */
-  after(seq: number, limit: number): AuditRecord[];
+  get(seq: number): AuditRecord | null;
+  /** Records after `after` and up to `upTo`, oldest first, in steps that let other work through. */
+  walk(after: number, upTo: number): AsyncIterable<AuditRecord>;
   /** The newest record older than `before`; null when there is none. */
   lastBefore(before: Date): ChainLink | null;
   head(): ChainLink;
@@ -218,6 +219,17 @@ export interface InvestigationStart {
   model: string | null;
 }
 
+/** What a run was and cost. */
+export interface Investigation extends Omit<InvestigationStart, "incidentId"> {
+  id: string;
+  state: "running" | "done" | "failed";
+  calls: number;
+  tokens: number;
+  error: string | null;
+  startedAt: Date;
+  finishedAt: Date | null;
+}
+
 export interface EvidenceStore {
   /** Answers the id of the investigation. */
   begin(start: InvestigationStart): string;
@@ -226,6 +238,8 @@ export interface EvidenceStore {
   insert(evidence: Evidence, investigationId: string): void;
   /** Oldest first. */
   ofIncident(incidentId: string): Evidence[];
+  /** The runs on an incident, oldest first. */
+  investigations(incidentId: string): Investigation[];
   get(id: string): Evidence | null;
 }
 

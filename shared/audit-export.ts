@@ -1,10 +1,9 @@
 import { AuditRecord, type ChainAnswer, genesisHash, walkChain } from "./audit.ts";
-import { type Checkpoint, isSigned } from "./checkpoint.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 
 /**
  * Verifies an export (one record a line) against checkpoints that were kept elsewhere, without asking any bot. A file that begins
  * with the first record must begin the chain of the instance the checkpoints name; one that begins later is taken from there on.
- * A checkpoint that is not signed by the key it names proves nothing and is a fault.
  */
 export async function verifyExport(
   lines: Iterable<string> | AsyncIterable<string>,

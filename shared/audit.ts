@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Platform } from "./approval.ts";
-import type { Checkpoint } from "./checkpoint.ts";
+import { type Checkpoint, isSigned } from "./checkpoint.ts";
 
 export type AuditStatus = "SUCCESS" | "FAILED" | "PENDING";
 
@@ -107,7 +107,10 @@ export function walkChain(root: { seq: number; hash: string } | null, checkpoint
 
   const disagreement = (): Broken | null => {
     const seal = last === null ? undefined : sealed.get(last.seq);
-    if (seal === undefined || seal.hash === last?.hash) return null;
+    if (seal === undefined) return null;
+    if (!isSigned(seal))
+      return broken(seal.seq, `the checkpoint of record ${seal.seq} was changed: its signature does not fit`);
+    if (seal.hash === last?.hash) return null;
     return broken(
       seal.seq,
       `record ${seal.seq} is not the one the checkpoint of ${seal.at} saw: what led to it was rewritten`,

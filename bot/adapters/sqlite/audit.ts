@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import canonicalize from "canonicalize";
 import { type AuditRecord, genesisHash, hashRecord } from "../../../shared/audit.ts";
 import type { Checkpoint } from "../../../shared/checkpoint.ts";
@@ -35,6 +36,10 @@ interface CheckpointRow {
 }
 
 const keptCheckpoints = 1_000;
+/** Few enough records that reading them is not felt by others. */
+const walkStep = 250;
+/** How many records are looked at to tell which of several conditions is the narrowest. */
+const sample = 500;
 
 export function createAuditStore({ db, now, instanceId }: Connection): AuditStore {
   const names = columns.join(", ");
@@ -76,7 +81,8 @@ export function createAuditStore({ db, now, instanceId }: Connection): AuditStor
     root,
     append,
     page,
-    after: (seq, limit) => after.all(seq, limit),
+    get: (seq) => after.get(seq - 1, 1) ?? null,
+    walk,
     lastBefore: (before) => lastBefore.get(before.toISOString()) ?? null,
     checkpoints: () => checkpoints.all().map(toCheckpoint),
     latestCheckpoint() {
@@ -95,6 +101,17 @@ export function createAuditStore({ db, now, instanceId }: Connection): AuditStor
       return remove.run(upTo.seq).changes;
     },
   };
+
+  async function* walk(from: number, upTo: number) {
+    for (let seq = from; seq < upTo; ) {
+      const batch = after.all(seq, Math.min(walkStep, upTo - seq));
+      yield* batch;
+      const last = batch.at(-1);
+      if (last === undefined) return;
+      seq = last.seq;
+      await setImmediate();
+    }
+  }
 
   function append(entry: Parameters<AuditStore["append"]>[0]): AuditRecord {
     const { seq, hash } = head();
@@ -168,10 +185,17 @@ export function createAuditStore({ db, now, instanceId }: Connection): AuditStor
       .map(({ condition }) => condition);
   }
 
-  /** How many records a condition leaves, counted up to a bound. */
+  /** About how many records a condition leaves: counted as far as the sample goes, then by how far apart they stood. */
   function reach({ expression, value }: Condition, { above, below }: Range): number {
-    const bounded = `SELECT 1 FROM audit_logs WHERE ${expression} = ? AND seq > ? AND seq < ? LIMIT 2000`;
-    return Number(db.prepare(`SELECT count(*) FROM (${bounded})`).pluck().get(value, above, below));
+    const newest = `SELECT seq FROM audit_logs WHERE ${expression} = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ${sample}`;
+    const found = db
+      .prepare<(string | number)[], { size: number; first: number | null; last: number | null }>(
+        `SELECT count(*) AS size, min(seq) AS first, max(seq) AS last FROM (${newest})`,
+      )
+      .get(value, above, below);
+    if (found === undefined || found.first === null || found.last === null) return 0;
+    if (found.size < sample) return found.size;
+    return (found.size / (found.last - found.first)) * (found.last - above);
   }
 
   /** A name may stand for several things (two users who had it, one after the other); each way of reading it is a list of conditions. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Evidence } from "../../../shared/finding.ts";
 import { newId } from "../../../shared/ids.ts";
-import type { EvidenceStore } from "../../store.ts";
+import type { EvidenceStore, Investigation } from "../../store.ts";
 import type { Connection } from "../sqlite.ts";
 
 interface EvidenceRow {
@@ -11,6 +11,18 @@ interface EvidenceRow {
   args: string;
   text: string;
   at: string;
+}
+
+interface InvestigationRow {
+  id: string;
+  diagnosed_by: Investigation["by"];
+  state: Investigation["state"];
+  model: string | null;
+  calls: number;
+  tokens: number;
+  error: string | null;
+  started_at: string;
+  finished_at: string | null;
 }
 
 const Args = z.record(z.string(), z.unknown());
@@ -29,6 +41,10 @@ export function createEvidenceStore({ db, now }: Connection): EvidenceStore {
   const ofIncident = db.prepare<[string], EvidenceRow>(
     `SELECT ${columns} FROM evidence WHERE incident_id = ? ORDER BY at, rowid`,
   );
+  const investigations = db.prepare<[string], InvestigationRow>(
+    `SELECT id, diagnosed_by, state, model, calls, tokens, error, started_at, finished_at FROM investigations
+     WHERE incident_id = ? ORDER BY started_at, rowid`,
+  );
   const byId = db.prepare<[string], EvidenceRow>(`SELECT ${columns} FROM evidence WHERE id = ?`);
 
   return {
@@ -46,6 +62,13 @@ export function createEvidenceStore({ db, now }: Connection): EvidenceStore {
       insert.run(id, incidentId, investigationId, tool, JSON.stringify(args), text, at.toISOString());
     },
     ofIncident: (incidentId) => ofIncident.all(incidentId).map(readEvidence),
+    investigations: (incidentId) =>
+      investigations.all(incidentId).map(({ diagnosed_by, started_at, finished_at, ...run }) => ({
+        ...run,
+        by: diagnosed_by,
+        startedAt: new Date(started_at),
+        finishedAt: finished_at === null ? null : new Date(finished_at),
+      })),
     get(id) {
       const row = byId.get(id);
       return row === undefined ? null : readEvidence(row);
