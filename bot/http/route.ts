@@ -124,7 +124,10 @@ export function byLink<Query extends z.ZodType>(
 ): BackedRoute {
   return {
     ...row("link", spec, (request) => handle(understand(spec, request))),
-    admitsLink: (query, services) => admits(parse(spec.query, query), services),
+    admitsLink(query, services) {
+      const { success, data } = spec.query.safeParse(query);
+      return success && admits(data, services);
+    },
   };
 }
 

@@ -1,13 +1,12 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Card } from "../../cards/card.ts";
 import type { Action } from "../../shared/action.ts";
-import type { Change } from "../../shared/api/audit.ts";
 import type { ReadyAnswer } from "../../shared/api/health.ts";
 import type { PolicyAnswer, PolicyTestRow } from "../../shared/api/policy.ts";
 import type { SetupRequest } from "../../shared/api/session.ts";
 import type { Actor, GateAnswer, Platform, Proposal, Role } from "../../shared/approval.ts";
 import type { ChainAnswer } from "../../shared/audit.ts";
-import type { Identity, Page, PageQuery, Pause, StoredCard, User } from "../store.ts";
+import type { Identity, Pause, StoredCard, User } from "../store.ts";
 
 /** A stage may answer at once or later; the HTTP layer waits either way. */
 type Awaitable<T> = T | Promise<T>;
@@ -82,7 +81,6 @@ export interface Services {
       filter: { since: Date | null; until: Date | null; incident: string | null },
       actor: Actor,
     ): Iterable<string> | AsyncIterable<string>;
-    changes(query: PageQuery & { namespace: string | null }): Awaitable<Page<Change>>;
   };
   policy: {
     /** Throws `invalid` with the path when the payload or the rules do not parse. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { AuditRecord } from "../audit.ts";
 import { listOf, pageQuery } from "./common.ts";
 
 const Platform = z.enum(["dingtalk", "feishu", "slack", "terminal", "api", "system"]);
@@ -22,28 +23,8 @@ export const AuditQuery = z.strictObject({ ...pageQuery, ...filter });
 /** `since`, `until` and `incident` cut the export; without any it is the whole chain, which can be verified by itself. */
 export const ExportQuery = z.strictObject({ since: pageQuery.since, until: filter.until, incident: filter.incident });
 
-/** One record, under the names of its columns (SPEC 13). */
-export const AuditRow = z.object({
-  seq: z.number(),
-  id: z.string(),
-  user_id: z.string().nullable(),
-  /** The name that goes with `user_id`, also of a removed user. */
-  username: z.string().nullable(),
-  intent: z.string().nullable(),
-  action_type: z.string(),
-  target_resource: z.string().nullable(),
-  command_snapshot: z.string().nullable(),
-  status: Status,
-  client_ip: z.string().nullable(),
-  platform: Platform,
-  timestamp: z.string(),
-  incident_id: z.string().nullable(),
-  proposal_id: z.string().nullable(),
-  /** Canonical JSON text, or null. */
-  detail: z.string().nullable(),
-  prev_hash: z.string(),
-  hash: z.string(),
-});
+/** One record, under the names of its columns (SPEC 13), and the name that goes with `user_id`, also of a removed user. */
+export const AuditRow = z.object({ ...AuditRecord.shape, username: z.string().nullable() });
 export type AuditRow = z.infer<typeof AuditRow>;
 
 export const AuditList = listOf(AuditRow);

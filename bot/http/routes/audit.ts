@@ -49,10 +49,7 @@ export const auditRoutes: readonly Route[] = [
       });
     },
   ),
-  forRole(
-    "viewer",
-    { method: "GET", path: `${apiRoot}/changes`, query: ChangesQuery },
-    async ({ services, query, now }) =>
-      json(200, await services.audit.changes({ ...pageOf(query, now), namespace: query.namespace ?? null })),
+  forRole("viewer", { method: "GET", path: `${apiRoot}/changes`, query: ChangesQuery }, ({ store, query, now }) =>
+    json(200, store.changes.page({ ...pageOf(query, now), namespace: query.namespace ?? null })),
   ),
 ];
