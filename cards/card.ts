@@ -169,7 +169,7 @@ export const Run = z
     steps: z.array(Step).max(8),
     /** Of the verification; null before and after it. */
     percent: z.int().min(0).max(100).nullable(),
-    checks: z.array(z.strictObject({ ok: z.boolean(), text: Text })).max(12),
+    checks: z.array(Step).max(12),
     log: z.strictObject({ title: own(60), text: Foreign }).nullable(),
     outcome: Text.nullable(),
     buttons: z.array(Button).max(3),

@@ -30,7 +30,5 @@ export const Diagnosis = z.object({
   unseen: z.array(z.string()),
   calls: z.int(),
   tokens: z.int(),
-  /** How long the run took; for the card's footer. */
-  tookMs: z.int().nonnegative().optional(),
 });
 export type Diagnosis = z.infer<typeof Diagnosis>;

@@ -157,7 +157,7 @@ function wrapLine(line: string, columns: number): string[] {
 function pieces(line: string): string[] {
   return (
     line.match(
-      /[\u2e80-\u2fff\u3003-\u3007\u3041-\u9fff\uac00-\ud7a3\uff10-\uff19\u{20000}-\u{3fffd}][、。，．：；？！）」』】》\uff01\uff09\uff0c\uff1a\uff1b\uff1f]*|[^\s\u3041-\u9fff\uac00-\ud7a3]+\s*|\s+|./gu,
+      /[（「『【《([]*[\u2e80-\u2fff\u3003-\u3007\u3041-\u9fff\uac00-\ud7a3\uff10-\uff19\u{20000}-\u{3fffd}][、。，：；？！）」』】》)\],.:;!?]*|[^\s\u3041-\u9fff\uac00-\ud7a3]+\s*|\s+|./gu,
     ) ?? []
   );
 }

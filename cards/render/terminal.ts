@@ -1,7 +1,7 @@
 import type { Locale } from "../../shared/locale.ts";
 import { clean, displayWidth, wrap } from "../../shared/text.ts";
 import { relativeTime } from "../../shared/time.ts";
-import type { Button, Card, Fact, Finding, ProposalBlock, Run, Section, Step, Text, Tone } from "../card.ts";
+import type { Button, Card, Fact, Finding, ProposalBlock, Run, Section, Step, Tone } from "../card.ts";
 import { plain } from "../text.ts";
 import { words as allWords, type Words } from "../words/index.ts";
 
@@ -21,7 +21,7 @@ export interface TerminalOptions {
 export function kubectlHint({ action, names }: Button): string | null {
   if (action === "approve" || action === "deny" || action === "undo" || action === "renew")
     return `kubectl steward ${action} ${names}`;
-  return action === "ask" ? `kubectl steward ask --incident ${names} "…"` : null;
+  return action === "ask" && names.length === 26 ? `kubectl steward ask --incident ${names} "…"` : null;
 }
 
 /** What is typed in chat for a button, where cards have no buttons. */
@@ -43,6 +43,7 @@ const toneStyle: Readonly<Record<Tone, Style>> = {
 };
 
 const stepSign: Readonly<Record<Step["state"], string>> = { done: "✔", doing: "●", todo: "○", failed: "✘" };
+const stepStyle: Readonly<Record<Step["state"], Style>> = { done: "green", doing: "cyan", todo: "dim", failed: "red" };
 const shownFindings = 3;
 
 /**
@@ -53,30 +54,29 @@ export function renderTerminal(card: Card, options: TerminalOptions = {}): strin
   const words = allWords[card.locale];
   const page = createPage(options, toneStyle[card.tone]);
 
-  page.put(card.status === "" ? card.title : `${card.title} · ${card.status}`, {
-    styles: ["bold", toneStyle[card.tone]],
-  });
+  const code = card.kind === "approval" ? (card.proposals[0]?.code ?? "") : "";
+  const heading = [card.title, code, card.title.includes(card.status) ? "" : card.status].filter((part) => part !== "");
+  page.put(heading.join(" · "), { styles: ["bold", toneStyle[card.tone]] });
   page.put(plain(card.headline), { styles: ["bold"] });
   for (const { text, tone } of card.marks) page.put(plain(text), { first: "▲ ", styles: [toneStyle[tone]] });
 
-  for (const { label, text, frame } of card.lead) {
-    page.gap();
-    if (frame === null) {
-      if (label !== null) page.put(label, { styles: ["dim"] });
-      page.put(plain(text));
-    } else {
-      page.put(label === null ? frame : `${label} · ${frame}`, { first: "┌ ", styles: ["magenta"] });
-      page.put(plain(text), { first: "│ ", next: "│ " });
-      page.put("└", {});
-    }
-  }
+  // Once something runs, it is what people look for; the reasons follow.
+  if (card.kind === "status") renderRun(card.run, page, options);
+  renderLead(card.lead, page);
   if (card.kind === "diagnosis" || card.kind === "status") renderFindings(card.findings, page, words, options);
   if (card.facts.length > 0) {
     page.gap();
     page.put(factLine(card.facts), { styles: ["dim"] });
   }
-  if (card.kind === "status") renderRun(card.run, page, options);
-  if (card.kind !== "notice") for (const block of card.proposals) renderProposal(block, page, card.locale, options);
+  if (card.kind === "approval") for (const block of card.proposals) renderProposal(block, page, card.locale, options);
+  else if (card.kind !== "notice") {
+    for (const block of card.proposals) {
+      page.gap();
+      page.put(`${block.title} · ${block.code} · ${block.label}`, { styles: ["bold", toneStyle[block.tone]] });
+      page.put(plain(block.summary));
+      renderProposal(block, page, card.locale, options);
+    }
+  }
   renderSections(card.sections, page, words, options);
   if (card.links.length > 0) {
     page.gap();
@@ -90,6 +90,20 @@ export function renderTerminal(card: Card, options: TerminalOptions = {}): strin
   return page.text();
 }
 
+function renderLead(lead: Card["lead"], page: Page): void {
+  for (const { label, text, frame } of lead) {
+    page.gap();
+    if (frame === null) {
+      if (label !== null) page.put(label, { styles: ["dim"] });
+      page.put(plain(text));
+    } else {
+      page.put(label === null ? frame : `${label} · ${frame}`, { first: "┌ ", styles: ["magenta"] });
+      page.put(plain(text), { first: "│ ", next: "│ " });
+      page.put("└", {});
+    }
+  }
+}
+
 function renderFindings(
   findings: readonly Finding[],
   page: Page,
@@ -100,10 +114,9 @@ function renderFindings(
   page.gap();
   const shown = expanded ? findings : findings.slice(0, shownFindings);
   for (const { text, evidence } of shown) {
-    page.put(evidence.length === 0 ? plain(text) : `${plain(text)} [${evidence.join(", ")}]`, {
-      first: "• ",
-      next: "  ",
-    });
+    const line = evidence.length === 0 ? plain(text) : `${plain(text)} [${evidence.join(", ")}]`;
+    const framed = text.some((span) => typeof span !== "string" && span.from === "model");
+    page.put(line, framed ? { first: "│ • ", next: "│   " } : { first: "• ", next: "  " });
   }
   if (shown.length < findings.length)
     page.put(words.more(findings.length - shown.length), { first: "▸ ", styles: ["dim"] });
@@ -119,8 +132,8 @@ function renderRun(run: Run, page: Page, options: TerminalOptions): void {
     next: "  ",
   });
   if (run.percent !== null) page.put(progressBar(run.percent, page.columns), { first: "  ", styles: ["cyan"] });
-  for (const { ok, text } of run.checks) {
-    page.put(plain(text), { first: ok ? "  ✔ " : "  ✘ ", next: "    ", styles: [ok ? "green" : "red"] });
+  for (const { state, text } of run.checks) {
+    page.put(plain(text), { first: `  ${stepSign[state]} `, next: "    ", styles: [stepStyle[state]] });
   }
   if (run.log !== null) {
     page.put(run.log.title, { first: "  ", styles: ["dim"] });
@@ -132,9 +145,6 @@ function renderRun(run: Run, page: Page, options: TerminalOptions): void {
 
 function renderProposal(block: ProposalBlock, page: Page, locale: Locale, options: TerminalOptions): void {
   const words = allWords[locale];
-  page.gap();
-  page.put(`${block.title} · ${block.code} · ${block.label}`, { styles: ["bold", toneStyle[block.tone]] });
-  page.put(plain(block.summary));
   if (block.kubectl !== null) page.put(block.kubectl.text, { first: "  $ ", next: "    ", styles: ["dim"] });
   for (const { op, text } of block.diff.lines) {
     const [sign, styles]: [string, Style[]] =
@@ -166,11 +176,14 @@ function renderSections(
 ): void {
   if (sections.length === 0) return;
   page.gap();
+  if (!expanded) {
+    page.flow(
+      sections.map(({ title }) => `▸ ${plain(title)}`),
+      ["dim"],
+    );
+    return;
+  }
   for (const { title, body, note } of sections) {
-    if (!expanded) {
-      page.put(plain(title), { first: "▸ ", next: "  ", styles: ["dim"], oneLine: true });
-      continue;
-    }
     page.put(plain(title), { first: "▾ ", next: "  ", styles: ["bold"] });
     if (body.form === "preformatted") page.block(body.text.text, "  │ ", []);
     else if (body.form === "text")
@@ -231,8 +244,6 @@ interface PutOptions {
   first?: string;
   next?: string;
   styles?: readonly Style[];
-  /** Cuts to one line instead of wrapping. */
-  oneLine?: boolean;
   keepBlanks?: boolean;
 }
 
@@ -241,6 +252,8 @@ interface Page {
   put(text: string, options?: PutOptions): void;
   /** Preformatted text: its line breaks and blanks stay. */
   block(text: string, before: string, styles: readonly Style[]): void;
+  /** Short texts side by side, as many as fit on a line, none of them broken. */
+  flow(texts: readonly string[], styles: readonly Style[]): void;
   /** One empty line, however often it is asked for. */
   gap(): void;
   text(): string;
@@ -256,16 +269,10 @@ function createPage({ width = 88, color = false }: TerminalOptions, bar: Style):
 
   const page: Page = {
     columns,
-    put(
-      text,
-      { first = "", next = first.replace(/\S/gu, " "), styles = [], oneLine = false, keepBlanks = false } = {},
-    ) {
+    put(text, { first = "", next = first.replace(/\S/gu, " "), styles = [], keepBlanks = false } = {}) {
       const tidy = keepBlanks ? clean(text).replaceAll("\t", "    ") : clean(text).trim();
       const room = columns - Math.max(displayWidth(first), displayWidth(next));
-      const wrapped = wrap(tidy, room);
-      const [head = ""] = wrapped;
-      const shown = oneLine && wrapped.length > 1 ? [`${wrap(head, room - 1)[0] ?? ""}…`] : wrapped;
-      shown.forEach((line, i) => {
+      wrap(tidy, room).forEach((line, i) => {
         lines.push(paint(`${i === 0 ? first : next}${line}`, styles));
       });
     },
@@ -273,10 +280,28 @@ function createPage({ width = 88, color = false }: TerminalOptions, bar: Style):
       for (const line of clean(text).split("\n"))
         page.put(line, { first: before, next: before, styles, keepBlanks: true });
     },
+    flow(texts, styles) {
+      const between = "   ";
+      let line = "";
+      for (const text of texts.map((one) => cut(clean(one), columns))) {
+        if (line !== "" && displayWidth(line + between + text) > columns) {
+          page.put(line, { styles });
+          line = "";
+        }
+        line += line === "" ? text : between + text;
+      }
+      page.put(line, { styles });
+    },
     gap() {
       if (lines.at(-1) !== "") lines.push("");
     },
     text: () => lines.map((line) => `${paint("┃", [bar])}${line === "" ? "" : ` ${line}`}`).join("\n"),
   };
   return page;
+}
+
+/** The part of a line that fits, with a sign that there was more. */
+function cut(text: string, columns: number): string {
+  const [first = "", ...rest] = wrap(text, columns - 1);
+  return rest.length === 0 ? first : `${first}…`;
 }

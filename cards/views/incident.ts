@@ -1,3 +1,4 @@
+import type { ProposalState } from "../../shared/approval.ts";
 import { formatDuration } from "../../shared/duration.ts";
 import type { Diagnosis } from "../../shared/finding.ts";
 import type { Incident } from "../../shared/incident.ts";
@@ -55,7 +56,7 @@ export function incidentCard(
     ].slice(0, 16),
     links: alertLinks(facts, view),
     buttons: cardButtons(facts, view),
-    footer: footer(incident.diagnosis, view),
+    footer: footer(facts, view),
   };
 
   if (running === null) {
@@ -104,11 +105,7 @@ function arrange(proposals: readonly ProposalFacts[]): {
     null;
   const waiting = newestFirst.filter(({ proposal }) => proposal.state === "pending");
   const overtaken = new Set([...(lead === null ? [] : [lead]), ...waiting].map(({ proposal }) => keyOf(proposal)));
-  const open = newestFirst.filter(
-    ({ proposal }) =>
-      (proposal.state === "expired" || proposal.state === "stale" || proposal.state === "refused") &&
-      !overtaken.has(keyOf(proposal)),
-  );
+  const open = newestFirst.filter(({ proposal }) => leftOpen.has(proposal.state) && !overtaken.has(keyOf(proposal)));
   const latestOpen = open.filter(
     (one, i) => open.findIndex((other) => keyOf(other.proposal) === keyOf(one.proposal)) === i,
   );
@@ -119,6 +116,9 @@ function arrange(proposals: readonly ProposalFacts[]): {
     earlier: newestFirst.filter((one) => one !== lead && !shown.has(one)),
   };
 }
+
+/** Ends without an outcome that a person still has to see as long as nothing took their place. */
+const leftOpen: ReadonlySet<ProposalState> = new Set(["expired", "stale", "refused", "cancelled"]);
 
 function keyOf({ action }: ProposalFacts["proposal"]): string {
   return `${action.kind} ${action.namespace} ${action.target}`;
@@ -197,6 +197,9 @@ function leading({ incident, alerts }: IncidentFacts, { words }: View): Paragrap
   const said = saidByAlert(incident, alerts);
   const alertSays: Paragraph[] =
     said === null ? [] : [{ label: words.alertSays, text: [foreign("cluster", said, 400)], frame: null }];
+  const seen = incident.facts.slice(0, 8).map((fact): Text => [foreign("cluster", fact, 120)]);
+  const quick: Paragraph[] =
+    seen.length === 0 ? [] : [{ label: words.quickFacts, text: joinText(seen, " · "), frame: null }];
   if (diagnosis !== null && diagnosis.conclusion !== "") {
     const model = diagnosis.by === "model";
     return [
@@ -216,13 +219,14 @@ function leading({ incident, alerts }: IncidentFacts, { words }: View): Paragrap
   };
   const text = remark[incident.investigation];
   return [
+    ...quick,
     ...alertSays,
     ...(text === null || incident.state !== "open" ? [] : [{ label: null, text: own(text), frame: null }]),
   ];
 }
 
 function incidentFacts(facts: IncidentFacts, view: View): Fact[] {
-  const { incident, previous } = facts;
+  const { incident, previous, joinedHere } = facts;
   const { words, times } = view;
   const list: Fact[] = [
     { label: words.fact.since, value: own(times.full(incident.startedAt)) },
@@ -233,6 +237,12 @@ function incidentFacts(facts: IncidentFacts, view: View): Fact[] {
   }
   if (incident.claimedBy !== null)
     list.push({ label: words.fact.claimed, value: [foreign("person", incident.claimedBy, 60)] });
+  if (joinedHere.length > 0) {
+    const names = joinedHere
+      .slice(0, 3)
+      .map((one) => say`${foreign("cluster", nameOf(one), 80)} ${foreign("cluster", one.alertname, 80)}`);
+    list.push({ label: words.fact.joined, value: joinText(names, words.comma) });
+  }
   if (previous !== null) {
     const cause = previous.diagnosis?.cause ?? null;
     const at = times.full(previous.startedAt);
@@ -280,9 +290,9 @@ function cardButtons({ incident, evidence }: IncidentFacts, view: View): Button[
   return buttons;
 }
 
-function footer(diagnosis: Diagnosis | null, { words }: View): string {
+function footer({ incident: { diagnosis }, tookMs }: IncidentFacts, { words }: View): string {
   if (diagnosis === null) return "";
-  const took = diagnosis.tookMs === undefined ? null : words.duration(formatDuration(diagnosis.tookMs));
+  const took = tookMs === null ? null : words.duration(formatDuration(tookMs));
   return words.footer(words.diagnosedBy[diagnosis.by], diagnosis.calls, diagnosis.tokens, took);
 }
 

@@ -69,7 +69,9 @@ export function proposalBlock(
   { canRenew }: { canRenew: boolean },
 ): ProposalBlock {
   const { words, times } = view;
-  const lines = diffLines(proposal.diff);
+  const open = proposal.state === "pending";
+  // What can no longer be decided keeps its change folded.
+  const lines = open ? diffLines(proposal.diff) : [];
   return {
     title: words.title.approval,
     code: proposal.code,
@@ -79,16 +81,15 @@ export function proposalBlock(
     summary: [foreign("cluster", proposal.summary, 240)],
     kubectl: proposal.kubectl === "" ? null : foreign("cluster", proposal.kubectl, 400),
     diff: { lines: lines.slice(0, diffLinesShown), more: Math.max(0, lines.length - diffLinesShown) },
-    facts: proposal.state === "pending" ? pendingFacts(proposal, view) : [],
-    warnings: proposal.warnings.slice(0, 8).map((text) => [foreign("cluster", text, 240)]),
+    facts: open ? pendingFacts(proposal, view) : [],
+    warnings: open ? proposal.warnings.slice(0, 8).map((text) => [foreign("cluster", text, 240)]) : [],
     gate: { allowed: proposal.gate.allowed, lines: gateLines(proposal, view) },
-    expires:
-      proposal.state === "pending"
-        ? {
-            at: proposal.expiresAt.toISOString(),
-            text: words.expires(times.short(proposal.expiresAt, proposal.createdAt)),
-          }
-        : null,
+    expires: open
+      ? {
+          at: proposal.expiresAt.toISOString(),
+          text: words.expires(times.short(proposal.expiresAt, proposal.createdAt)),
+        }
+      : null,
     decisions: decisionLines({ proposal, decisions }, view),
     outcome: endedText(proposal, view),
     buttons: proposalButtons(proposal, view, canRenew),
@@ -110,7 +111,7 @@ function pendingFacts(proposal: Proposal, { words }: View): Fact[] {
   const { approvals, roles, selfApproval } = proposal.requirement;
   const asked: Text =
     proposal.origin === "autofix" && proposal.rule !== null
-      ? words.automaticBy(foreign("person", proposal.rule, 80))
+      ? words.proposedByRule(foreign("person", proposal.rule, 80))
       : proposal.requestedBy === systemActor.username
         ? own(words.proposedBy)
         : say`${foreign("person", proposal.requestedBy, 60)} (${own(words.platform[proposal.requestedVia])})`;
@@ -145,12 +146,12 @@ function gateReason(reason: GateReason, word: string): Text {
   return reason.text === "" ? own(word) : [foreign("cluster", reason.text, 200)];
 }
 
-function endedText(proposal: Proposal, { words }: View): Text | null {
+function endedText(proposal: Proposal, { words, words: { gap } }: View): Text | null {
   const { state, reason } = proposal;
   const ended: Readonly<Partial<Record<ProposalState, string>>> = words.ended;
   const text = ended[state];
   if (text === undefined) return null;
-  return reason === null || reason === "" ? own(text) : say`${own(text)} ${foreign("cluster", reason, 400)}`;
+  return reason === null || reason === "" ? own(text) : joinText([own(text), [foreign("cluster", reason, 400)]], gap);
 }
 
 /** One line for a proposal that is over and done. */
@@ -161,10 +162,11 @@ export function earlierLine(facts: ProposalFacts, view: View): Text {
   return decided === undefined ? line : joinText([line, decided], " · ");
 }
 
-/** The whole change, folded, when not all of it is on the card. */
+/** The whole change, folded, when it does not stand on the card unfolded. */
 export function changeSection(proposal: Proposal, view: View): Section[] {
   const lines = clean(proposal.diff).split("\n");
-  if (diffLines(proposal.diff).length <= diffLinesShown) return [];
+  const count = diffLines(proposal.diff).length;
+  if (count === 0 || (proposal.state === "pending" && count <= diffLinesShown)) return [];
   const shown = lines.slice(0, 120).map((line) => truncate(line, 160));
   return [
     {
@@ -188,7 +190,7 @@ function diffLines(diff: string): DiffLine[] {
     .filter((line) => line.trim() !== "" && !/^(---|\+\+\+|@@)/.test(line))
     .map((line) => {
       const op = line.startsWith("+") ? "add" : line.startsWith("-") ? "remove" : "same";
-      return { op, text: foreignCode("cluster", op === "same" ? line : line.slice(1), 160) };
+      return { op, text: foreignCode("cluster", /^[-+ ]/.test(line) ? line.slice(1) : line, 160) };
     });
 }
 

@@ -30,9 +30,10 @@ export function runOf(facts: ProposalFacts, view: View, alert: AlertOutcome | nu
     kubectl: proposal.kubectl === "" ? null : foreign("cluster", proposal.kubectl, 400),
     steps: steps(facts, view),
     percent: proposal.state === "verifying" && verification !== null ? clampPercent(verification.progress) : null,
-    checks: (verification?.checks ?? [])
-      .slice(0, 12)
-      .map(({ ok, text }) => ({ ok, text: [foreign("cluster", text, 200)] })),
+    checks: (verification?.checks ?? []).slice(0, 12).map(({ ok, text }) => ({
+      state: ok ? "done" : done ? "failed" : "doing",
+      text: [foreign("cluster", text, 200)],
+    })),
     log: proposal.state === "succeeded" ? null : logOf(facts, view),
     outcome: outcome(facts, view, alert),
     buttons:
@@ -118,7 +119,7 @@ function phases(state: ProposalState, verified: boolean): Phases {
         ? { execute: "done", verify: "failed", end: "failed" }
         : { execute: "failed", verify: "todo", end: "failed" };
     case "unverified":
-      return { execute: "done", verify: "failed", end: "done" };
+      return { execute: "done", verify: "failed", end: "todo" };
     case "succeeded":
     case "undone":
       return { execute: "done", verify: "done", end: "done" };
@@ -140,7 +141,7 @@ function outcome(facts: ProposalFacts, view: View, alert: AlertOutcome | null): 
   const { words } = view;
   const said = execution?.message ?? proposal.reason;
   const because = said === null || said === "" ? [] : [[foreign("cluster", said, 400)]];
-  const ended = (text: string, ...more: readonly Text[]) => joinText([own(text), ...more], " ");
+  const ended = (text: string, ...more: readonly Text[]) => joinText([own(text), ...more], words.gap);
   switch (proposal.state) {
     case "succeeded":
       return ended(words.succeeded, ...alertOutcome(facts, view, alert));

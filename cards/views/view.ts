@@ -44,6 +44,10 @@ export interface IncidentFacts {
   failedFix: { code: string; at: Date } | null;
   /** When the same alert came back after this incident's own fix. */
   returnedAt: Date | null;
+  /** Incidents that turned out to be part of this one; not necessarily all. */
+  joinedHere: readonly Incident[];
+  /** How long the run behind the diagnosis took. */
+  tookMs: number | null;
   maintenance: { reason: string; until: Date | null } | null;
 }
 

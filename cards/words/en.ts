@@ -8,6 +8,8 @@ export type Part = Foreign | Text;
 export const en = {
   colon: ": ",
   comma: ", ",
+  /** Between two sentences. */
+  gap: " ",
   semicolon: "; ",
   severity: { critical: "Critical", warning: "Warning", info: "Info" },
   risk: { high: "High risk", critical: "Critical risk" },
@@ -76,6 +78,7 @@ export const en = {
     claimed: "Claimed by",
     confidence: "Confidence",
     previous: "Before this",
+    joined: "Also here",
     asked: "Asked by",
     needs: "Needs",
     undo: "Undo",
@@ -88,6 +91,7 @@ export const en = {
 
   conclusion: "Conclusion",
   soFar: "So far",
+  quickFacts: "At a glance",
   alertSays: "The alert says",
   investigating: "Investigating.",
   investigationFailed: "The investigation did not come to an end. What was seen is below.",
@@ -122,6 +126,7 @@ export const en = {
   },
 
   proposedBy: "Steward",
+  proposedByRule: (rule: Part): Text => say`the rule ${rule}`,
   automaticBy: (rule: Part): Text => say`Automatic, by the rule ${rule}`,
   needs: (approvals: number, roles: Part, self: boolean): Text =>
     say`${own(approvals)} × ${roles}${own(self ? "" : ", not who asked")}`,
@@ -133,7 +138,7 @@ export const en = {
       : say`Denied by ${user}, ${own(at)} (${own(via)}): ${reason}`,
   expires: (at: string) => `expires ${at}`,
   gateOpen: "Safety gate: open",
-  gateClosed: "Safety gate: closed",
+  gateClosed: "Safety gate closed",
   notAutomatic: "Not automatic",
   gateUse: (used: number, limit: number, nextAt: string | null) =>
     `Automatic fixes here: ${used} of ${limit} used in 60 min${nextAt === null ? "" : `, next at ${nextAt}`}`,

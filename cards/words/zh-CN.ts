@@ -12,6 +12,7 @@ const units: readonly [RegExp, string][] = [
 export const zhCN: Words = {
   colon: "：",
   comma: "、",
+  gap: "",
   semicolon: "；",
   severity: { critical: "严重", warning: "警告", info: "提示" },
   risk: { high: "高危", critical: "极高危" },
@@ -67,6 +68,7 @@ export const zhCN: Words = {
     claimed: "认领人",
     confidence: "把握",
     previous: "上一次",
+    joined: "并入此处",
     asked: "提出人",
     needs: "需要",
     undo: "撤销",
@@ -79,6 +81,7 @@ export const zhCN: Words = {
 
   conclusion: "结论",
   soFar: "目前所见",
+  quickFacts: "速览",
   alertSays: "告警描述",
   investigating: "正在排查。",
   investigationFailed: "排查没有完成，已看到的内容见下。",
@@ -110,6 +113,7 @@ export const zhCN: Words = {
   },
 
   proposedBy: "Steward",
+  proposedByRule: (rule) => say`规则 ${rule}`,
   automaticBy: (rule) => say`自动执行，规则 ${rule}`,
   needs: (approvals, roles, self) => say`${own(approvals)} 位 ${roles}${own(self ? "" : "（提出人除外）")}`,
   progressOfVotes: (have, need) => `已有 ${have} / ${need} 票批准`,
@@ -120,7 +124,7 @@ export const zhCN: Words = {
       : say`${user} 于 ${own(at)} 拒绝（${own(via)}）：${reason}`,
   expires: (at) => `${at} 过期`,
   gateOpen: "安全闸：放行",
-  gateClosed: "安全闸：关闭",
+  gateClosed: "安全闸关闭",
   notAutomatic: "不能自动执行",
   gateUse: (used, limit, nextAt) =>
     `此对象 60 分钟内自动修复已用 ${used} / ${limit} 次${nextAt === null ? "" : `，下一次 ${nextAt}`}`,
