@@ -9,14 +9,6 @@ export async function verifyExport(
   lines: Iterable<string> | AsyncIterable<string>,
   checkpoints: readonly Checkpoint[],
 ): Promise<ChainAnswer> {
-  const forged = checkpoints.find((checkpoint) => !isSigned(checkpoint));
-  if (forged !== undefined) {
-    return {
-      ok: false,
-      brokenAt: forged.seq,
-      reason: `the checkpoint of record ${forged.seq} is not signed by its key`,
-    };
-  }
   const instances = new Set(checkpoints.map(({ instance }) => instance));
   if (instances.size > 1) {
     return { ok: false, brokenAt: 0, reason: "the checkpoints are of several instances; give those of one" };

@@ -108,8 +108,7 @@ export function walkChain(root: { seq: number; hash: string } | null, checkpoint
   const disagreement = (): Broken | null => {
     const seal = last === null ? undefined : sealed.get(last.seq);
     if (seal === undefined) return null;
-    if (!isSigned(seal))
-      return broken(seal.seq, `the checkpoint of record ${seal.seq} was changed: its signature does not fit`);
+    if (!isSigned(seal)) return forged(seal);
     if (seal.hash === last?.hash) return null;
     return broken(
       seal.seq,
@@ -139,6 +138,7 @@ export function walkChain(root: { seq: number; hash: string } | null, checkpoint
     },
     end() {
       const at = last?.seq ?? 0;
+      if (newest !== null && !isSigned(newest)) return forged(newest);
       if (newest !== null && newest.seq > at) {
         return broken(
           at + 1,
@@ -148,6 +148,10 @@ export function walkChain(root: { seq: number; hash: string } | null, checkpoint
       return { ok: true, records, head: last?.hash ?? "" };
     },
   };
+}
+
+function forged({ seq }: Checkpoint): Broken {
+  return broken(seq, `the checkpoint of record ${seq} was changed: its signature does not fit`);
 }
 
 function broken(brokenAt: number, reason: string): Broken {

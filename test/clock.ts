@@ -27,6 +27,7 @@ export function createFakeClock(start: Date | string = "2026-01-05T09:00:00.000Z
     sleep(ms, signal) {
       return new Promise((resolve, reject) => {
         if (signal?.aborted === true) return reject(signal.reason);
+        if (ms <= 0) return void setImmediate(resolve);
         const abort = () => {
           timers.delete(timer);
           reject(signal?.reason);

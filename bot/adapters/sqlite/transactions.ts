@@ -50,6 +50,7 @@ export function createTransactions({ db, path, clock, epoch, latestAt }: Writer)
 
   function transact<T>(fn: (now: Date) => T): T {
     if (frozen !== null) return nested(fn);
+    if (!db.open) throw storeFault(path, "is closed", { retryable: false });
     followers = [];
     const result = commitOne(fn);
     const due = followers;
