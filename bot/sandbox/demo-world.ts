@@ -1,0 +1,4 @@
+import type { World } from "./behaviour.ts";
+export function demoWorld(): World {
+  return {};
+}

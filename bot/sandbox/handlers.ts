@@ -1,0 +1,370 @@
+/** API requests on resources, after authentication and authorization: from a parsed request to an answer. */
+import { parse as parseYaml } from "yaml";
+import { fromApi, toApi } from "./events-api.ts";
+import { evict } from "./eviction.ts";
+import { asNumber, asObject, asString, at, isObject, type JsonObject } from "./json.ts";
+import { list } from "./listing.ts";
+import type { KubeObject } from "./object.ts";
+import { applyJsonPatch } from "./patch-json.ts";
+import { applyMergePatch } from "./patch-merge.ts";
+import { isReviewKind, type Resource, unservedSubresources } from "./registry/kinds.ts";
+import type { Caller, DeleteOptions, PatchKind, Registry } from "./registry/registry.ts";
+import type { RequestInfo } from "./request.ts";
+import { replicasIn, scaleOf, versionIn } from "./scale.ts";
+import { fieldSelector, labelSelector } from "./selectors.ts";
+import {
+  ApiError,
+  badRequest,
+  conflict,
+  invalid,
+  methodNotAllowed,
+  modifiedMessage,
+  noSuchPath,
+  notFound,
+  notImplemented,
+  type Status,
+  unsupportedMediaType,
+} from "./status.ts";
+import { timestamp } from "./timers.ts";
+
+export interface ApiRequest {
+  readonly info: RequestInfo;
+  readonly query: URLSearchParams;
+  readonly contentType: string;
+  readonly body: string;
+  readonly caller: Caller;
+}
+
+/** What goes back: one object, or a list of them that may still become a table. */
+export type ApiAnswer =
+  | {
+      readonly kind: "object";
+      readonly code: number;
+      readonly object: KubeObject | Status | JsonObject;
+      readonly resource: Resource;
+    }
+  | {
+      readonly kind: "list";
+      readonly resource: Resource;
+      readonly items: readonly KubeObject[];
+      readonly metadata: JsonObject;
+    };
+
+const patchTypes: Readonly<Record<string, PatchKind>> = {
+  "application/json-patch+json": "json",
+  "application/merge-patch+json": "merge",
+  "application/strategic-merge-patch+json": "strategic",
+  "application/apply-patch+yaml": "apply",
+};
+
+export function findResource(registry: Registry, info: RequestInfo): Resource {
+  const resource = registry.kinds.find(info.group, info.version, info.resource);
+  if (!resource) throw noSuchPath();
+  if (resource.namespaced && info.namespace === "" && info.name !== "") throw noSuchPath();
+  return resource;
+}
+
+/** Which stored objects a list or watch is about. */
+export function selection(
+  resource: Resource,
+  query: URLSearchParams,
+  name = "",
+): { matches: (o: KubeObject) => boolean; selective: boolean } {
+  const labels = query.get("labelSelector") ?? "";
+  const fields = query.get("fieldSelector") ?? "";
+  const byLabel = labelSelector(labels);
+  const shown = resource.group === "events.k8s.io" ? fields.replaceAll("regarding.", "involvedObject.") : fields;
+  const byField = fieldSelector(resource.storage, shown);
+  return {
+    selective: labels !== "" || fields !== "",
+    matches: (object) =>
+      (name === "" || object.metadata.name === name) && byLabel(object.metadata.labels ?? {}) && byField(object),
+  };
+}
+
+export function parseBody(contentType: string, body: string): unknown {
+  const type = contentType.split(";")[0]?.trim() ?? "";
+  if (body.trim() === "") return undefined;
+  try {
+    if (type === "application/yaml" || type === "application/apply-patch+yaml") return parseYaml(body);
+    return JSON.parse(body);
+  } catch (error) {
+    throw badRequest(
+      `the object provided is unrecognized (must be of type object): ${error instanceof Error ? error.message : ""}`,
+    );
+  }
+}
+
+function writtenBody(request: ApiRequest): unknown {
+  const type = request.contentType.split(";")[0]?.trim() || "application/json";
+  if (type !== "application/json" && type !== "application/yaml") {
+    throw unsupportedMediaType(["application/json", "application/yaml"]);
+  }
+  const body = parseBody(type, request.body);
+  if (body === undefined) throw badRequest("Required body is empty");
+  return body;
+}
+
+export function handle(registry: Registry, request: ApiRequest): ApiAnswer {
+  const { info, query, caller } = request;
+  const resource = findResource(registry, info);
+  if (info.subresource !== "") return handleSubresource(registry, resource, request);
+  const { namespace, name } = info;
+  const scope = resource.namespaced ? namespace : "";
+  const one = (object: KubeObject | Status, code = 200): ApiAnswer => ({
+    kind: "object",
+    code,
+    resource,
+    object: isKubeObject(object) ? toApi(resource, object) : object,
+  });
+  if (!resource.verbs.includes(info.verb)) throw methodNotAllowed();
+  switch (info.verb) {
+    case "get":
+      return one(registry.get(resource, scope, name));
+    case "list": {
+      const { matches, selective } = selection(resource, query);
+      const { items, metadata } = list(registry.store, {
+        storage: resource.storage,
+        namespace: scope,
+        resourceVersion: query.get("resourceVersion") ?? "",
+        resourceVersionMatch: query.get("resourceVersionMatch") ?? "",
+        limit: Number(query.get("limit") ?? 0),
+        continue: query.get("continue") ?? "",
+        selective,
+        matches,
+      });
+      return { kind: "list", resource, items: items.map((item) => toApi(resource, item)), metadata: { ...metadata } };
+    }
+    case "create": {
+      if (name !== "") throw methodNotAllowed();
+      if (isReviewKind(resource)) throw noSuchPath();
+      if (resource.namespaced && namespace === "")
+        throw badRequest("an empty namespace may not be set during creation");
+      return one(
+        throughEvents(registry, resource, (target, convert) =>
+          registry.create(caller, target, scope, convert(writtenBody(request))),
+        ),
+        201,
+      );
+    }
+    case "update": {
+      const body = writtenBody(request);
+      return one(
+        throughEvents(registry, resource, (target, convert) => {
+          // Update may create for the few kinds that allow it; in this version that is leases and events' neighbours no more.
+          return registry.update(caller, target, scope, name, "", convert(body));
+        }),
+      );
+    }
+    case "patch": {
+      const { object, created } = patch(registry, resource, request, "");
+      return one(object, created ? 201 : 200);
+    }
+    case "delete":
+      return one(registry.remove(caller, resource, scope, name, deleteOptions(request)));
+    case "deletecollection": {
+      const { matches } = selection(resource, query);
+      const items = registry.store.list(resource.storage, scope).filter(matches);
+      const options = deleteOptions(request);
+      for (const item of items)
+        registry.remove(caller, resource, item.metadata.namespace ?? "", item.metadata.name, options);
+      return {
+        kind: "list",
+        resource,
+        items: items.map((item) => toApi(resource, item)),
+        metadata: { resourceVersion: String(registry.store.revision()) },
+      };
+    }
+    default:
+      throw methodNotAllowed();
+  }
+}
+
+function isKubeObject(value: KubeObject | Status): value is KubeObject {
+  return value.kind !== "Status";
+}
+
+/** Events written through events.k8s.io are kept in core's shape. */
+function throughEvents<T>(
+  registry: Registry,
+  resource: Resource,
+  run: (target: Resource, convert: (body: unknown) => unknown) => T,
+): T {
+  if (resource.group !== "events.k8s.io") return run(resource, (body) => body);
+  const core = registry.kinds.resource("", "events");
+  return run(core, (body) => (isObject(body) ? fromApi(resource, body as KubeObject) : body));
+}
+
+function patch(
+  registry: Registry,
+  resource: Resource,
+  request: ApiRequest,
+  sub: string,
+): { object: KubeObject; created: boolean } {
+  const { info, query, caller } = request;
+  const type = request.contentType.split(";")[0]?.trim() ?? "";
+  const kind = patchTypes[type];
+  const accepted = Object.keys(patchTypes).filter((name) => !resource.custom || !name.includes("strategic"));
+  if (!kind || !accepted.includes(type)) throw unsupportedMediaType(accepted);
+  const force = query.get("force");
+  if (kind === "apply" && !query.get("fieldManager")) {
+    throw invalid("meta.k8s.io", "PatchOptions", "", [
+      { type: "Required", field: "fieldManager", detail: "is required for apply patch" },
+    ]);
+  }
+  if (kind !== "apply" && force !== null) {
+    throw invalid("meta.k8s.io", "PatchOptions", "", [
+      { type: "Forbidden", field: "force", detail: "may not be specified for non-apply patch" },
+    ]);
+  }
+  const body = parseBody(type, request.body);
+  if (resource.group === "events.k8s.io")
+    throw notImplemented("patching events through events.k8s.io; use the core API");
+  const namespace = resource.namespaced ? info.namespace : "";
+  return registry.patch(caller, resource, namespace, info.name, sub, kind, body, force === "true");
+}
+
+/** Options of a delete: the body's, or the query's where there is no body. */
+function deleteOptions(request: ApiRequest): DeleteOptions {
+  const body = asObject(parseBody(request.contentType, request.body));
+  const preconditions = asObject(body["preconditions"]);
+  const fromQuery = request.body.trim() === "";
+  const grace = fromQuery ? request.query.get("gracePeriodSeconds") : body["gracePeriodSeconds"];
+  const policy = fromQuery ? request.query.get("propagationPolicy") : body["propagationPolicy"];
+  const orphan = fromQuery ? request.query.get("orphanDependents") : body["orphanDependents"];
+  if (typeof policy === "string" && !["Foreground", "Background", "Orphan"].includes(policy)) {
+    throw invalid("meta.k8s.io", "DeleteOptions", "", [
+      {
+        type: "NotSupported",
+        field: "propagationPolicy",
+        value: policy,
+        detail: 'supported values: "Background", "Foreground", "Orphan"',
+      },
+    ]);
+  }
+  return {
+    ...(grace === null || grace === undefined ? {} : { gracePeriodSeconds: Number(grace) }),
+    ...(typeof policy === "string" ? { propagationPolicy: policy } : {}),
+    ...(orphan === null || orphan === undefined ? {} : { orphanDependents: orphan === true || orphan === "true" }),
+    ...(preconditions["uid"] === undefined ? {} : { uid: asString(preconditions["uid"]) }),
+    ...(preconditions["resourceVersion"] === undefined
+      ? {}
+      : { resourceVersion: asString(preconditions["resourceVersion"]) }),
+  };
+}
+
+function handleSubresource(registry: Registry, resource: Resource, request: ApiRequest): ApiAnswer {
+  const { info, caller } = request;
+  const { subresource } = info;
+  const namespace = resource.namespaced ? info.namespace : "";
+  const known = resource.subresources.find((sub) => sub.name === subresource);
+  if (!known) throw noSuchPath();
+  if (unservedSubresources.has(subresource)) throw notImplemented(`${resource.resource}/${subresource}`);
+  if (!known.verbs.includes(info.verb)) throw methodNotAllowed();
+  const one = (object: KubeObject | Status | JsonObject, code = 200): ApiAnswer => ({
+    kind: "object",
+    code,
+    resource,
+    object,
+  });
+  switch (subresource) {
+    case "status":
+    case "finalize":
+      if (info.verb === "get") return one(registry.get(resource, namespace, info.name));
+      if (info.verb === "patch") return one(patch(registry, resource, request, subresource).object);
+      return one(registry.update(caller, resource, namespace, info.name, subresource, writtenBody(request)));
+    case "scale":
+      return scale(registry, resource, request, namespace, one);
+    case "eviction":
+      return one(evict(registry, caller, namespace, info.name, writtenBody(request), deleteOptionsOf), 201);
+    case "binding": {
+      const body = writtenBody(request);
+      const node = asString(at(body, "target", "name"));
+      registry.edit(caller, resource, namespace, info.name, "", (pod) => {
+        asObject(pod["spec"])["nodeName"] = node;
+      });
+      return one({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 }, 201);
+    }
+    default:
+      throw notImplemented(`${resource.resource}/${subresource}`);
+  }
+}
+
+export function deleteOptionsOf(body: unknown): DeleteOptions {
+  return deleteOptions({
+    info: {} as RequestInfo,
+    query: new URLSearchParams(),
+    contentType: "application/json",
+    body: JSON.stringify(body ?? {}),
+    caller: {} as Caller,
+  });
+}
+
+function scale(
+  registry: Registry,
+  resource: Resource,
+  request: ApiRequest,
+  namespace: string,
+  one: (object: KubeObject) => ApiAnswer,
+): ApiAnswer {
+  const { info, caller } = request;
+  const existing = registry.get(resource, namespace, info.name);
+  if (info.verb === "get") return one(scaleOf(existing));
+  let wanted: unknown;
+  if (info.verb === "patch") {
+    const type = request.contentType.split(";")[0]?.trim() ?? "";
+    const body = parseBody(type, request.body);
+    const before = scaleOf(existing);
+    const kind = patchTypes[type];
+    if (!kind) throw unsupportedMediaType(Object.keys(patchTypes));
+    if (kind === "json") wanted = applyJsonPatch(before, body);
+    else if (kind === "apply") throw notImplemented("server-side apply on scale");
+    else wanted = applyMergePatch(before, body);
+  } else wanted = writtenBody(request);
+  const replicas = replicasIn(wanted);
+  if (replicas === undefined)
+    throw badRequest(
+      'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal into Go struct field ScaleSpec.spec.replicas of type int32',
+    );
+  if (replicas < 0) {
+    throw invalid("autoscaling", "Scale", info.name, [
+      { type: "Invalid", field: "spec.replicas", value: replicas, detail: "must be greater than or equal to 0" },
+    ]);
+  }
+  const uid = asString(at(wanted, "metadata", "uid"));
+  if (uid && uid !== existing.metadata.uid) {
+    throw conflict(
+      resource,
+      info.name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${existing.metadata.uid}`,
+    );
+  }
+  const version = versionIn(wanted);
+  if (version && version !== existing.metadata.resourceVersion) throw conflict(resource, info.name, modifiedMessage);
+  const written = registry.edit(caller, resource, namespace, info.name, "scale", (object) => {
+    asObject(object["spec"])["replicas"] = replicas;
+  });
+  return one(scaleOf(written));
+}
+
+/** What `kubectl create token` asks for. */
+export function tokenRequest(registry: Registry, info: RequestInfo, body: unknown, token: string): JsonObject {
+  const account = registry.store.get("/serviceaccounts", info.namespace, info.name);
+  if (!account) throw notFound({ group: "", resource: "serviceaccounts" }, info.name);
+  const seconds = asNumber(at(body, "spec", "expirationSeconds"), 3600);
+  return {
+    kind: "TokenRequest",
+    apiVersion: "authentication.k8s.io/v1",
+    metadata: { name: info.name, namespace: info.namespace, creationTimestamp: timestamp(registry.clock.now()) },
+    spec: {
+      audiences: ["https://kubernetes.default.svc.cluster.local"],
+      expirationSeconds: seconds,
+      boundObjectRef: null,
+    },
+    status: { token, expirationTimestamp: timestamp(new Date(registry.clock.now().getTime() + seconds * 1000)) },
+  };
+}
+
+export function isApiError(error: unknown): error is ApiError {
+  return error instanceof ApiError;
+}

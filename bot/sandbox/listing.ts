@@ -1,0 +1,91 @@
+/** Lists: consistent, exact and paged, with the tokens that carry a page on. */
+import { asNumber, asString, isObject } from "./json.ts";
+import type { KubeObject } from "./object.ts";
+import { badRequest, expired, invalid } from "./status.ts";
+import { keyOf, type Store } from "./storage.ts";
+import { checkRevision } from "./watch.ts";
+
+export interface ListOptions {
+  readonly storage: string;
+  readonly namespace: string;
+  readonly resourceVersion: string;
+  readonly resourceVersionMatch: string;
+  readonly limit: number;
+  readonly continue: string;
+  readonly selective: boolean;
+  readonly matches: (object: KubeObject) => boolean;
+}
+
+export interface Listed {
+  readonly items: readonly KubeObject[];
+  readonly metadata: { resourceVersion: string; continue?: string; remainingItemCount?: number };
+}
+
+const continueExpired =
+  "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+
+/** @throws ApiError 400 for options that contradict, 410 for a revision or token that is compacted, 504 for a future one */
+export function list(store: Store, options: ListOptions): Listed {
+  checkOptions(options);
+  let revision = store.revision();
+  let after = "";
+  if (options.continue !== "") {
+    const token = readToken(options.continue);
+    revision = token.revision;
+    after = token.start;
+  } else {
+    checkRevision(store, options.resourceVersion);
+    if (options.resourceVersionMatch === "Exact") revision = Number(options.resourceVersion);
+  }
+  const all = store.snapshot(revision, options.storage, options.namespace);
+  if (!all)
+    throw expired(options.continue === "" ? "The resourceVersion for the provided list is too old." : continueExpired);
+  const matching = all.filter((object) => (after === "" || keyOf(object) > after) && options.matches(object));
+  const items = options.limit > 0 ? matching.slice(0, options.limit) : matching;
+  const last = items.at(-1);
+  const remaining = matching.length - items.length;
+  return {
+    items,
+    metadata: {
+      resourceVersion: String(revision),
+      ...(remaining > 0 && last ? { continue: writeToken(revision, keyOf(last)) } : {}),
+      ...(remaining > 0 && !options.selective ? { remainingItemCount: remaining } : {}),
+    },
+  };
+}
+
+function checkOptions({ resourceVersion, resourceVersionMatch: match, continue: token }: ListOptions): void {
+  const bad = (detail: string) =>
+    invalid("meta.k8s.io", "ListOptions", "", [{ type: "Forbidden", field: "resourceVersionMatch", detail }]);
+  if (match === "") return;
+  if (match !== "Exact" && match !== "NotOlderThan") {
+    throw invalid("meta.k8s.io", "ListOptions", "", [
+      {
+        type: "NotSupported",
+        field: "resourceVersionMatch",
+        value: match,
+        detail: 'supported values: "", "Exact", "NotOlderThan"',
+      },
+    ]);
+  }
+  if (token !== "") throw bad("resourceVersionMatch is forbidden when continue is provided");
+  if (resourceVersion === "") throw bad("resourceVersionMatch is forbidden unless resourceVersion is provided");
+  if (match === "Exact" && resourceVersion === "0")
+    throw bad('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
+}
+
+function writeToken(revision: number, start: string): string {
+  return Buffer.from(JSON.stringify({ v: "meta.k8s.io/v1", rv: revision, start })).toString("base64url");
+}
+
+function readToken(text: string): { revision: number; start: string } {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
+    if (isObject(value) && value["v"] === "meta.k8s.io/v1") {
+      return { revision: asNumber(value["rv"]), start: asString(value["start"]) };
+    }
+  } catch {
+    // Falls through to the same answer: a token that is no JSON is no token.
+  }
+  throw badRequest(`continue key is not valid: ${text}`);
+}

@@ -1,0 +1,521 @@
+/** HTTP: who asks, may they, what do they want it as; and the faults that tests switch on. */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import { type AddressInfo, createServer as createListener, type Server as Listener } from "node:net";
+import type { Duplex } from "node:stream";
+import { stringify as toYaml } from "yaml";
+import { authenticate, type Tokens } from "./authentication.ts";
+import { selfSigned } from "./certificate.ts";
+import {
+  aggregated,
+  aggregatedTypes,
+  apiGroup,
+  apiGroups,
+  apiResources,
+  apiVersions,
+  versionInfo,
+} from "./discovery.ts";
+import { toApi } from "./events-api.ts";
+import type { Faults } from "./faults.ts";
+import {
+  type ApiAnswer,
+  type ApiRequest,
+  findResource,
+  handle,
+  parseBody,
+  selection,
+  tokenRequest,
+} from "./handlers.ts";
+import { asObject, isObject } from "./json.ts";
+import { type LogSource, streamLogs } from "./logs.ts";
+import type { KubeObject } from "./object.ts";
+import { openApiV2, openApiV3, openApiV3Index } from "./openapi.ts";
+import { acceptPortForward, type Forwards } from "./portforward.ts";
+import { type Authorizer, refusal } from "./rbac.ts";
+import { isReviewKind, type Resource } from "./registry/kinds.ts";
+import type { Caller, Registry, User } from "./registry/registry.ts";
+import { type Accepted, type RequestInfo, readAccept, readRequest } from "./request.ts";
+import { answerReview } from "./reviews.ts";
+import { ApiError, badRequest, forbidden, noSuchPath, notAcceptable } from "./status.ts";
+import { partial, tableOf } from "./tables.ts";
+import { checkRevision, type Watch, watch } from "./watch.ts";
+
+export interface SandboxRequest {
+  readonly time: string;
+  readonly method: string;
+  readonly path: string;
+  /** Who it was carried out as: the impersonated user, if any. */
+  readonly user: string;
+  readonly impersonator?: string;
+  readonly dryRun: boolean;
+  readonly body?: unknown;
+  readonly status: number;
+}
+
+export interface ServerParts {
+  readonly registry: Registry;
+  readonly tokens: Tokens;
+  readonly authorizer: Authorizer;
+  readonly logs: LogSource;
+  readonly forwards: Forwards;
+  readonly faults: Faults;
+  record(request: SandboxRequest): void;
+}
+
+const bodyLimit = 3 * 1024 * 1024;
+const bookmarkEvery = 60_000;
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly info: RequestInfo;
+  readonly query: URLSearchParams;
+  readonly accepts: readonly Accepted[];
+}
+
+export interface Running {
+  /** Plain HTTP; the same port speaks TLS too. */
+  readonly url: string;
+  readonly secureUrl: string;
+  /** PEM of the certificate to trust for `secureUrl`. */
+  readonly certificate: string;
+  close(): Promise<void>;
+}
+
+export async function startServer(parts: ServerParts, host: string, port: number): Promise<Running> {
+  const { registry, tokens, authorizer } = parts;
+  const sockets = new Set<Duplex>();
+  const closers = new Set<() => void>();
+  const identity = selfSigned(registry.clock.now());
+  const plain = createServer((request, response) => void serve(request, response));
+  const secure = createSecureServer(identity, (request, response) => void serve(request, response));
+  for (const server of [plain, secure])
+    server.on("upgrade", (request, socket, head) => void upgrade(request, socket, head));
+  // One port for both: a TLS connection begins with a handshake record, 0x16.
+  const server = createListener((socket) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => socket.destroy());
+    socket.once("readable", () => {
+      const first: Buffer | null = socket.read(1);
+      if (first === null) return;
+      socket.unshift(first);
+      (first[0] === 0x16 ? secure : plain).emit("connection", socket);
+    });
+  });
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? "/", "http://sandbox");
+    const info = readRequest(request.method ?? "GET", url.pathname, url.searchParams);
+    const exchange: Exchange = {
+      request,
+      response,
+      info,
+      query: url.searchParams,
+      accepts: readAccept(request.headers.accept),
+    };
+    let user: User | undefined;
+    let impersonator: User | undefined;
+    let body = "";
+    let status = 0;
+    try {
+      body = await readBody(request);
+      ({ user, impersonator } = authenticate(tokens, authorizer, request.headers, request.rawHeaders));
+      const fault = parts.faults.take(request.method ?? "GET", request.url ?? "/");
+      if (fault?.kind === "hang") return;
+      if (fault?.kind === "drop" && fault.when === "before") {
+        request.socket.destroy();
+        return;
+      }
+      if (fault?.kind === "status") throw fault.error;
+      authorize(user, info);
+      if (fault?.kind === "drop") {
+        // Everything happens but the answer.
+        answer({ ...exchange, response: mute(response) }, user, body);
+        request.socket.destroy();
+        return;
+      }
+      answer(exchange, user, body);
+      status = response.statusCode;
+    } catch (error) {
+      const failure = error instanceof ApiError ? error : internal(error);
+      status = failure.status.code ?? 500;
+      if (!response.headersSent) {
+        const retry = failure.status.details?.retryAfterSeconds;
+        if (retry) response.setHeader("Retry-After", String(retry));
+        send(exchange, status, failure.status);
+      } else response.destroy();
+    } finally {
+      const writes = !["GET", "HEAD"].includes(request.method ?? "GET");
+      parts.record({
+        time: registry.clock.now().toISOString(),
+        method: request.method ?? "GET",
+        path: request.url ?? "/",
+        user: user?.name ?? "",
+        ...(impersonator ? { impersonator: impersonator.name } : {}),
+        dryRun: url.searchParams.get("dryRun") === "All",
+        ...(writes && body ? { body: readable(request.headers["content-type"] ?? "", body) } : {}),
+        status: status || response.statusCode,
+      });
+    }
+  }
+
+  function authorize(user: User, info: RequestInfo): void {
+    const { allowed } = authorizer.authorize(user, info);
+    if (allowed) return;
+    const resource = {
+      group: info.group,
+      resource: info.subresource ? `${info.resource}/${info.subresource}` : info.resource,
+    };
+    throw forbidden(resource, info.name, refusal(user, info));
+  }
+
+  function answer(exchange: Exchange, user: User, body: string): void {
+    const { info, query, request, response } = exchange;
+    if (!info.isResource) {
+      answerPath(exchange);
+      return;
+    }
+    const resource = findResource(registry, info);
+    const contentType = request.headers["content-type"] ?? "application/json";
+    const caller = callerOf(exchange, user, contentType);
+    if (isReviewKind(resource) && info.verb === "create") {
+      const parsed = parseBody(contentType, body);
+      const review = answerReview(resource, info.namespace, asObject(parsed), user, authorizer, tokens);
+      send(exchange, 201, review);
+      return;
+    }
+    if (info.subresource === "log" && resource.resource === "pods" && info.verb === "get") {
+      closers.add(streamLogs(registry, parts.logs, info, query, response));
+      return;
+    }
+    if (info.subresource === "portforward") throw badRequest("Upgrade request required");
+    if (info.subresource === "token" && info.verb === "create") {
+      const token = tokens.tokenOf(`system:serviceaccount:${info.namespace}:${info.name}`);
+      send(exchange, 201, tokenRequest(registry, info, parseBody(contentType, body), token));
+      return;
+    }
+    if (info.verb === "watch") {
+      startWatch(exchange, resource);
+      return;
+    }
+    const api: ApiRequest = { info, query, contentType, body, caller };
+    write(exchange, handle(registry, api));
+  }
+
+  function callerOf({ query, request, response }: Exchange, user: User, contentType: string): Caller {
+    const dryRun = query.getAll("dryRun");
+    if (dryRun.some((value) => value !== "All" && value !== "")) {
+      throw new ApiError(
+        422,
+        "Invalid",
+        `Options.meta.k8s.io "" is invalid: dryRun: Unsupported value: [${dryRun.map((v) => JSON.stringify(v)).join(",")}]: supported values: "All"`,
+      );
+    }
+    const validation = query.get("fieldValidation") || "Warn";
+    if (validation !== "Ignore" && validation !== "Warn" && validation !== "Strict") {
+      throw new ApiError(
+        422,
+        "Invalid",
+        `Options.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Warn", "Strict"`,
+      );
+    }
+    const agent = (request.headers["user-agent"] ?? "unknown").split("/")[0] ?? "unknown";
+    const warnings: string[] = [];
+    return {
+      user,
+      manager: query.get("fieldManager") || (contentType.startsWith("application/apply-patch") ? "" : agent),
+      dryRun: dryRun.includes("All"),
+      fieldValidation: validation,
+      warn(text) {
+        warnings.push(`299 - ${JSON.stringify(text)}`);
+        if (!response.headersSent) response.setHeader("Warning", warnings);
+      },
+    };
+  }
+
+  function answerPath(exchange: Exchange): void {
+    const { info, accepts, request } = exchange;
+    const path = info.path.replace(/(.)\/$/, "$1");
+    const discovery = accepts.find(
+      (accepted) =>
+        accepted.parameters["as"] === "APIGroupDiscoveryList" &&
+        accepted.parameters["g"] === aggregatedTypes &&
+        accepted.type === "application/json",
+    );
+    const address = request.headers.host ?? "";
+    if (path === "/version") return send(exchange, 200, versionInfo());
+    if (["/healthz", "/livez", "/readyz"].includes(path)) return text(exchange.response, "ok");
+    if ((path === "/api" || path === "/apis") && discovery) {
+      const version = discovery.parameters["v"] ?? "v2";
+      const type = `application/json;g=${aggregatedTypes};v=${version};as=APIGroupDiscoveryList`;
+      return send(exchange, 200, aggregated(registry.kinds, path === "/api", version), type);
+    }
+    if (path === "/api") return send(exchange, 200, apiVersions(address));
+    if (path === "/apis") return send(exchange, 200, apiGroups(registry.kinds));
+    if (path === "/openapi/v2") {
+      if (!accepts.some(({ type }) => type === "application/json" || type === "*/*" || type === "application/*")) {
+        throw notAcceptable(["application/json"]);
+      }
+      return send(exchange, 200, openApiV2(registry));
+    }
+    if (path === "/openapi/v3") return send(exchange, 200, openApiV3Index(registry));
+    if (path.startsWith("/openapi/v3/")) {
+      const document = openApiV3(registry, path.slice("/openapi/v3/".length));
+      if (document) return send(exchange, 200, document);
+    }
+    const parts = path.split("/").filter((part) => part !== "");
+    const resources =
+      parts[0] === "api" && parts.length === 2
+        ? apiResources(registry.kinds, "", parts[1] ?? "")
+        : parts[0] === "apis" && parts.length === 3
+          ? apiResources(registry.kinds, parts[1] ?? "", parts[2] ?? "")
+          : parts[0] === "apis" && parts.length === 2
+            ? apiGroup(registry.kinds, parts[1] ?? "")
+            : undefined;
+    if (!resources) throw noSuchPath();
+    return send(exchange, 200, resources);
+  }
+
+  function startWatch(exchange: Exchange, resource: Resource): void {
+    const { info, query, response, request } = exchange;
+    const resourceVersion = query.get("resourceVersion") ?? "";
+    checkRevision(registry.store, resourceVersion);
+    const shape = shapeFor(exchange);
+    const { matches } = selection(resource, query);
+    let headers = true;
+    response.writeHead(200, {
+      "Content-Type": shape.table
+        ? "application/json;as=Table;g=meta.k8s.io;v=v1;stream=watch"
+        : "application/json;stream=watch",
+      "Cache-Control": "no-cache, private",
+    });
+    response.flushHeaders();
+    const print = (object: KubeObject): unknown => {
+      const shown = toApi(resource, object);
+      if (shape.partial) return partial(shown);
+      if (!shape.table) return shown;
+      const { resourceVersion: version = "" } = object.metadata;
+      const table = tableOf(
+        resource,
+        [object],
+        registry.clock.now(),
+        shape.include,
+        { resourceVersion: version },
+        headers,
+      );
+      headers = false;
+      return table;
+    };
+    const bookmarks = query.get("allowWatchBookmarks") === "true";
+    let running: Watch | undefined;
+    const started = watch(
+      registry.store,
+      {
+        storage: resource.storage,
+        namespace: resource.namespaced ? info.namespace : "",
+        resourceVersion,
+        bookmarks,
+        sendInitialEvents: query.get("sendInitialEvents") === "true",
+        matches,
+      },
+      ({ type, object }) => {
+        let shown = object;
+        if (type === "BOOKMARK") {
+          const kind = { kind: resource.kind, apiVersion: resource.apiVersion, ...asObject(object) };
+          shown = shape.table
+            ? tableOf(
+                resource,
+                [{ ...kind, metadata: { name: "", ...asObject(asObject(object)["metadata"]) } }],
+                registry.clock.now(),
+                shape.include,
+                {},
+                false,
+              )
+            : kind;
+        } else if (type !== "ERROR") shown = print(object as KubeObject);
+        response.write(`${JSON.stringify({ type, object: shown })}\n`);
+      },
+    );
+    running = started;
+    if (!started) {
+      response.end();
+      return;
+    }
+    const interval = bookmarks ? setInterval(() => started.bookmark(), bookmarkEvery) : undefined;
+    const seconds = Number(query.get("timeoutSeconds") ?? 0);
+    const limit = setTimeout(
+      () => response.end(),
+      (seconds > 0 ? seconds : 1800 + Math.floor(Math.random() * 1800)) * 1000,
+    );
+    const close = () => {
+      running?.stop();
+      running = undefined;
+      clearInterval(interval);
+      clearTimeout(limit);
+      closers.delete(close);
+    };
+    closers.add(close);
+    response.on("close", close);
+    request.on("close", close);
+  }
+
+  function shapeFor({ accepts, query }: Exchange): { table: boolean; partial: boolean; include: string } {
+    const include = query.get("includeObject") || "Metadata";
+    for (const { type, parameters } of accepts) {
+      const json =
+        type === "application/json" || type === "application/yaml" || type === "*/*" || type === "application/*";
+      if (!json) continue;
+      if (parameters["as"] === "Table" && parameters["v"] === "v1") return { table: true, partial: false, include };
+      if (parameters["as"]?.startsWith("PartialObjectMetadata")) return { table: false, partial: true, include };
+      if (parameters["as"] === undefined) return { table: false, partial: false, include };
+    }
+    throw notAcceptable(["application/json", "application/yaml"]);
+  }
+
+  function write(exchange: Exchange, result: ApiAnswer): void {
+    const { resource } = result;
+    const shape = shapeFor(exchange);
+    const now = registry.clock.now();
+    if (result.kind === "list") {
+      if (shape.table) {
+        const stored = result.items;
+        return send(exchange, 200, tableOf(resource, stored, now, shape.include, result.metadata));
+      }
+      if (shape.partial) {
+        return send(exchange, 200, {
+          kind: "PartialObjectMetadataList",
+          apiVersion: "meta.k8s.io/v1",
+          metadata: result.metadata,
+          items: result.items.map(partial),
+        });
+      }
+      // Items of a typed list carry no kind of their own, those of a custom one do.
+      const items = resource.custom ? result.items : result.items.map(({ kind: _, apiVersion: __, ...rest }) => rest);
+      return send(exchange, 200, {
+        kind: `${resource.kind}List`,
+        apiVersion: resource.apiVersion,
+        metadata: result.metadata,
+        items,
+      });
+    }
+    const object = result.object;
+    const printable = isObject(object) && object["kind"] === resource.kind && "metadata" in object;
+    if (shape.table && printable) {
+      const kube = object as KubeObject;
+      const { resourceVersion = "" } = kube.metadata;
+      return send(exchange, result.code, tableOf(resource, [kube], now, shape.include, { resourceVersion }));
+    }
+    if (shape.partial && printable) return send(exchange, result.code, partial(object as KubeObject));
+    return send(exchange, result.code, object);
+  }
+
+  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    socket.on("error", () => socket.destroy());
+    const url = new URL(request.url ?? "/", "http://sandbox");
+    const info = readRequest(request.method ?? "GET", url.pathname, url.searchParams);
+    try {
+      const { user } = authenticate(tokens, authorizer, request.headers, request.rawHeaders);
+      authorize(user, info);
+      parts.record({
+        time: registry.clock.now().toISOString(),
+        method: "GET",
+        path: request.url ?? "/",
+        user: user.name,
+        dryRun: false,
+        status: 101,
+      });
+      acceptPortForward(registry, parts.forwards, info, url.searchParams, request, socket, head);
+    } catch (error) {
+      const failure = error instanceof ApiError ? error : internal(error);
+      const body = JSON.stringify(failure.status);
+      socket.end(
+        `HTTP/1.1 ${failure.status.code} ${failure.status.reason ?? "Error"}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      );
+    }
+  }
+
+  await listen(server, host, port);
+  const { port: bound } = server.address() as AddressInfo;
+  const address = `${host.includes(":") ? `[${host}]` : host}:${bound}`;
+  return {
+    url: `http://${address}`,
+    secureUrl: `https://${address}`,
+    certificate: identity.cert,
+    close() {
+      for (const close of [...closers]) close();
+      for (const socket of sockets) socket.destroy();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+function listen(server: Listener, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function internal(error: unknown): ApiError {
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return new ApiError(500, "InternalError", `Internal error occurred: ${message}`);
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    size += chunk.length;
+    if (size > bodyLimit) {
+      throw new ApiError(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728");
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function readable(contentType: string, body: string): unknown {
+  try {
+    return parseBody(contentType, body);
+  } catch {
+    return body;
+  }
+}
+
+function send({ accepts, response, request }: Exchange, code: number, body: unknown, type?: string): void {
+  const yaml = type === undefined && accepts[0]?.type === "application/yaml";
+  const payload = yaml ? toYaml(body) : `${JSON.stringify(body)}\n`;
+  response.writeHead(code, {
+    "Content-Type": type ?? (yaml ? "application/yaml" : "application/json"),
+    "Cache-Control": "no-cache, private",
+    "Content-Length": Buffer.byteLength(payload),
+  });
+  response.end(request.method === "HEAD" ? "" : payload);
+}
+
+function text(response: ServerResponse, body: string): void {
+  response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" });
+  response.end(body);
+}
+
+/** A response whose writes go nowhere, for the fault that drops the connection after the request took effect. */
+function mute(response: ServerResponse): ServerResponse {
+  const silent = {
+    statusCode: 200,
+    headersSent: false,
+    writeHead: () => silent,
+    end: () => silent,
+    write: () => true,
+    setHeader: () => silent,
+    flushHeaders: () => undefined,
+    on: () => silent,
+  };
+  return Object.setPrototypeOf(silent, response) as ServerResponse;
+}
