@@ -59,11 +59,12 @@ function statefulSet(object: KubeObject): Rollout {
   const { readyReplicas, updatedReplicas } = counts(object);
   const share = wanted === 0 ? 1 : Math.min(readyReplicas, updatedReplicas) / wanted;
   if (readyReplicas < wanted) return waiting(`Waiting for ${wanted - readyReplicas} pods to be ready...`, share);
-  const partition = numberField(object, "spec", "updateStrategy", "rollingUpdate", "partition") ?? 0;
-  if (partition > 0) {
-    return updatedReplicas < wanted - partition
+  // kubectl goes by the partition wherever the strategy has its parameters, which the API server always fills in.
+  if (field(object, "spec", "updateStrategy", "rollingUpdate") !== undefined) {
+    const own = wanted - (numberField(object, "spec", "updateStrategy", "rollingUpdate", "partition") ?? 0);
+    return updatedReplicas < own
       ? waiting(
-          `Waiting for partitioned roll out to finish: ${updatedReplicas} out of ${wanted - partition} new pods have been updated...`,
+          `Waiting for partitioned roll out to finish: ${updatedReplicas} out of ${own} new pods have been updated...`,
           share,
         )
       : done(`partitioned roll out complete: ${updatedReplicas} new pods have been updated...`);
