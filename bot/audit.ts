@@ -103,7 +103,7 @@ export function createAudit({ store, clock, signingKey, keepFor, publish }: Audi
     return chain.end();
   }
 
-  async function* exportLines({ since, until, incident }: ExportFilter, actor: Actor): AsyncGenerator<string> {
+  function exportLines({ since, until, incident }: ExportFilter, actor: Actor): AsyncIterable<string> {
     if (incident !== null) requireIncident(store, incident);
     const own = store.transact(() =>
       audit.append({
@@ -120,9 +120,18 @@ export function createAudit({ store, clock, signingKey, keepFor, publish }: Audi
         detail: { by: actor.username, since: since?.toISOString() ?? null, until: until?.toISOString() ?? null },
       }),
     );
-    if (incident !== null) return yield* bundleIncident(store, incident);
-    const from = since === null ? audit.root().seq : (audit.lastBefore(since)?.seq ?? audit.root().seq);
-    const to = until === null ? own.seq : Math.min(own.seq, audit.lastBefore(until)?.seq ?? 0);
+    if (incident !== null) return bundle(incident);
+    const root = audit.root().seq;
+    const from = since === null ? root : (audit.lastBefore(since)?.seq ?? root);
+    const to = until === null ? own.seq : (audit.lastBefore(until)?.seq ?? root);
+    return recordLines(from, Math.min(to, own.seq));
+  }
+
+  async function* bundle(incident: string): AsyncGenerator<string> {
+    yield* bundleIncident(store, incident);
+  }
+
+  async function* recordLines(from: number, to: number): AsyncGenerator<string> {
     for await (const record of audit.walk(from, to)) yield JSON.stringify(record);
   }
 

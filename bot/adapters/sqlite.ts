@@ -2,6 +2,7 @@ import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import type Database from "better-sqlite3";
 import { newId } from "../../shared/ids.ts";
+import { type Redactor, redactObject, redactText } from "../../shared/redact.ts";
 import type { Clock } from "../edges.ts";
 import type { Store } from "../store.ts";
 import { createAuditStore } from "./sqlite/audit.ts";
@@ -28,6 +29,8 @@ export interface Connection {
   now(): Date;
   readonly epoch: number;
   readonly instanceId: string;
+  /** Masks secrets in what is written for good. */
+  readonly redactor: Redactor;
 }
 
 export interface StoreOptions {
@@ -36,6 +39,8 @@ export interface StoreOptions {
   clock: Clock;
   /** Names this process in the `writer` row. */
   holder: string;
+  /** Knows Steward's own secrets; the one that goes by looks alone when not given. */
+  redactor?: Redactor;
   /** Folder of the numbered migrations; beside this program when not given. */
   migrations?: string;
   /** The magic number of the file system a folder is on; asked of the system when not given. */
@@ -50,7 +55,7 @@ export type StoreReader = Omit<Store, "transact" | "group" | "afterCommit" | "pr
  * wrong; the process exits 3 on it, unless `state` is `locked`: then another process is the writer, and this one may wait.
  */
 export function openStore(options: StoreOptions): Store {
-  const { path, clock, holder } = options;
+  const { path, clock, holder, redactor = standardRedactor } = options;
   const file = openFile(path, options.fileSystemType);
   const { db } = file;
   try {
@@ -79,13 +84,15 @@ export function openStore(options: StoreOptions): Store {
         db.pragma("wal_checkpoint(TRUNCATE)");
         file.close();
       },
-      ...createNouns({ db, now: transactions.now, epoch, instanceId }),
+      ...createNouns({ db, now: transactions.now, epoch, instanceId, redactor }),
     };
   } catch (error) {
     file.close();
     throw asStoreFault(error, path);
   }
 }
+
+const standardRedactor: Redactor = { text: redactText, object: redactObject };
 
 /** Opens a store beside its writer, or one that nobody writes to. Throws `unavailable` with what is wrong. */
 export function readStore(path: string): StoreReader {
@@ -97,6 +104,7 @@ export function readStore(path: string): StoreReader {
       db,
       epoch: Number(epoch),
       instanceId: String(instanceId),
+      redactor: standardRedactor,
       now() {
         throw new Error("a change of a store that was opened to be read");
       },

@@ -41,7 +41,7 @@ const walkStep = 250;
 /** How many records are looked at to tell which of several conditions is the narrowest. */
 const sample = 500;
 
-export function createAuditStore({ db, now, instanceId }: Connection): AuditStore {
+export function createAuditStore({ db, now, instanceId, redactor }: Connection): AuditStore {
   const names = columns.join(", ");
   const insert = db.prepare(
     `INSERT INTO audit_logs (${names}) VALUES (${columns.map((name) => `@${name}`).join(", ")})`,
@@ -119,22 +119,26 @@ export function createAuditStore({ db, now, instanceId }: Connection): AuditStor
       seq: seq + 1,
       id: newId(),
       user_id: storable(entry.userId),
-      intent: storable(entry.intent),
+      intent: masked(entry.intent),
       action_type: entry.actionType,
-      target_resource: storable(entry.targetResource),
-      command_snapshot: storable(entry.commandSnapshot),
+      target_resource: masked(entry.targetResource),
+      command_snapshot: masked(entry.commandSnapshot),
       status: entry.status,
       client_ip: storable(entry.clientIp),
       platform: entry.platform,
       timestamp: now().toISOString(),
       incident_id: entry.incidentId,
       proposal_id: entry.proposalId,
-      detail: entry.detail === null ? null : (canonicalize(entry.detail) ?? null),
+      detail: entry.detail === null ? null : (canonicalize(jsonOf(redactor.object(entry.detail))) ?? null),
       prev_hash: hash,
     };
     const complete: AuditRecord = { ...record, hash: hashRecord(record) };
     insert.run(complete);
     return complete;
+  }
+
+  function masked(text: string | null): string | null {
+    return text === null ? null : storable(redactor.text(text));
   }
 
   function keep({ seq, hash, at, epoch, publicKey, signature }: Checkpoint, pruned: 0 | 1): void {
@@ -252,4 +256,17 @@ function targetExpressions(target: string): readonly string[] {
 /** SQLite keeps UTF-8, which has no lone surrogates: what was hashed must be what is read back. */
 function storable(text: string | null): string | null {
   return text?.toWellFormed() ?? null;
+}
+
+/** JSON data as it can be kept: what JSON has no form for is left out or null, and every text is well-formed. */
+function jsonOf(value: unknown): unknown {
+  if (typeof value === "string") return value.toWellFormed();
+  if (typeof value === "number") return Number.isFinite(value) ? value : null;
+  if (typeof value === "boolean") return value;
+  if (value instanceof Date) return value.toISOString();
+  if (Array.isArray(value)) return value.map(jsonOf);
+  if (typeof value !== "object" || value === null) return null;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, item]) => (item === undefined ? [] : [[key.toWellFormed(), jsonOf(item)]])),
+  );
 }
