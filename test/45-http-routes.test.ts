@@ -336,7 +336,7 @@ describe("what the routes answer", () => {
       lines.map(({ seq }) => seq),
       lines.map((_, i) => i + 1),
     );
-    assert.equal(lines.at(-1)?.action_type, "export");
+    assert.equal(lines.at(-1)?.action_type, "export_audit");
     assert.equal((await get("/api/v1/changes")).status, 200);
   });
 

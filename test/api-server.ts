@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClock } from "../bot/adapters/clock.ts";
 import { openStore } from "../bot/adapters/sqlite.ts";
+import { createAudit } from "../bot/audit.ts";
 import type { Clock, Log } from "../bot/edges.ts";
 import { createHttpServer, type HttpServer } from "../bot/http/server.ts";
 import type { Readiness, Services } from "../bot/http/services.ts";
@@ -11,7 +12,6 @@ import { createIdentity, type IdentityModule } from "../bot/identity.ts";
 import type { CardContent, Pause, Store, StoredCard } from "../bot/store.ts";
 import type { Card } from "../cards/card.ts";
 import type { Actor, Proposal, Role } from "../shared/approval.ts";
-import { walkChain } from "../shared/audit.ts";
 import { StewardError } from "../shared/errors.ts";
 import { newCardId, newId } from "../shared/ids.ts";
 import type { Incident } from "../shared/incident.ts";
@@ -85,7 +85,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const delivered: Buffer[] = [];
   const oversized = { count: 0 };
   const cards = createHub(store);
-  const services = standIns({ store, identity, cards, carriedOut, delivered, oversized });
+  const services = standIns({ store, clock, identity, cards, carriedOut, delivered, oversized });
   const requests: string[] = [];
   const state: { readiness: Readiness } = { readiness: ready };
   const http = createHttpServer({
@@ -261,13 +261,14 @@ function noticeCard(state: string): Card {
 
 function standIns(parts: {
   store: Store;
+  clock: Clock;
   identity: IdentityModule;
   cards: Hub;
   carriedOut: string[];
   delivered: Buffer[];
   oversized: { count: number };
 }): Services {
-  const { store, identity, cards, carriedOut, delivered, oversized } = parts;
+  const { store, clock, identity, cards, carriedOut, delivered, oversized } = parts;
 
   const record = (actor: Actor, actionType: string, proposalId: string | null = null) =>
     store.audit.append({
@@ -283,6 +284,8 @@ function standIns(parts: {
       proposalId,
       detail: null,
     });
+
+  const switchState = () => ({ pauses: store.pauses.open(), breakerOpenSince: null });
 
   const findPending = (idOrCode: string): Proposal => {
     const proposal = store.proposals.find(idOrCode);
@@ -371,11 +374,18 @@ function standIns(parts: {
         }),
       explain: async (target) => {
         if (target === "deployment/missing") throw new StewardError("not_found", "there is no deployment/missing");
-        return { allowed: true, reasons: [], used: 2, limit: 3, nextAt: new Date("2026-01-05T10:00:00Z") };
+        return {
+          allowed: true,
+          automatic: [],
+          reasons: [],
+          used: 2,
+          limit: 3,
+          nextAt: new Date("2026-01-05T10:00:00Z"),
+        };
       },
-      pause: ({ forMs, namespace, autofixOnly, reason, actor }) =>
+      pause: ({ for: lasts, namespace, autofixOnly, reason }, actor) => {
         store.transact((now) => {
-          const until = forMs === null ? null : new Date(now.getTime() + forMs);
+          const until = lasts === null ? null : new Date(now.getTime() + lasts);
           const pause: Pause = {
             id: newId(),
             namespace,
@@ -387,30 +397,21 @@ function standIns(parts: {
           };
           store.pauses.insert(pause);
           record(actor, "pause");
-        }),
-      resume: ({ namespace, actor }) =>
+        });
+        return switchState();
+      },
+      resume: (namespace, actor) => {
         store.transact(() => {
           for (const pause of store.pauses.open()) {
             if (namespace === null || pause.namespace === namespace) store.pauses.end(pause.id, actor.username);
           }
           record(actor, "resume");
-        }),
-      pauses: () => store.pauses.open(),
-    },
-    audit: {
-      verify() {
-        const chain = walkChain(store.audit.root(), []);
-        for (const one of store.audit.after(store.audit.root().seq, 100_000)) {
-          const fault = chain.next(one);
-          if (fault !== null) return fault;
-        }
-        return chain.end();
+        });
+        return switchState();
       },
-      *export(_filter, actor) {
-        store.transact(() => record(actor, "export"));
-        for (const one of store.audit.after(store.audit.root().seq, 100_000)) yield JSON.stringify(one);
-      },
+      state: switchState,
     },
+    audit: createAudit({ store, clock, signingKey: null, keepFor: Number.POSITIVE_INFINITY, publish: () => {} }),
     policy: {
       test: () => [{ labels: { alertname: "X" }, rule: null, route: "diagnose", because: [] }],
       replay: () => [],

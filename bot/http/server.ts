@@ -85,13 +85,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     async stop(ms) {
       stopping.abort();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      // A connection that was busy a moment ago is idle now, and would be kept for the next request.
+      const stopSweeping = clock.every(50, () => server.closeIdleConnections());
       const done = new AbortController();
       const timeout = clock.sleep(ms, done.signal).then(
         () => server.closeAllConnections(),
         () => undefined,
       );
       await closed;
+      stopSweeping();
       done.abort();
       await timeout;
     },

@@ -4,7 +4,7 @@ import type { Action } from "../../shared/action.ts";
 import type { ReadyAnswer } from "../../shared/api/health.ts";
 import type { PolicyAnswer, PolicyTestRow } from "../../shared/api/policy.ts";
 import type { SetupRequest } from "../../shared/api/session.ts";
-import type { Actor, GateAnswer, Platform, Proposal, Role } from "../../shared/approval.ts";
+import type { Actor, GateAnswer, GateReason, Platform, Proposal, Role } from "../../shared/approval.ts";
 import type { ChainAnswer } from "../../shared/audit.ts";
 import type { Identity, Pause, StoredCard, User } from "../store.ts";
 
@@ -60,17 +60,14 @@ export interface Services {
       idOrCode: string,
       decision: { verdict: "approve" | "deny"; reason: string | null; actor: Actor },
     ): Awaitable<{ proposal: Proposal; ready: boolean }>;
-    explain(target: string, namespace: string | null): Promise<GateAnswer>;
-    pause(wish: {
-      forMs: number | null;
-      namespace: string | null;
-      autofixOnly: boolean;
-      reason: string;
-      actor: Actor;
-    }): Awaitable<unknown>;
+    explain(target: string, namespace: string): Promise<GateAnswer & { automatic: readonly GateReason[] }>;
+    pause(
+      wish: { for: number | null; namespace: string | null; autofixOnly: boolean; reason: string },
+      actor: Actor,
+    ): SwitchState;
     /** Ends the pauses of a namespace, or with null every pause, and closes what failures had opened. */
-    resume(wish: { namespace: string | null; actor: Actor }): Awaitable<unknown>;
-    pauses(): readonly Pause[];
+    resume(namespace: string | null, actor: Actor): SwitchState;
+    state(): SwitchState;
   };
   /** Starts execution and verification of an approved proposal and returns at once; failures are the pipeline's to report. */
   carryOut(proposalId: string): void;
@@ -96,6 +93,13 @@ export interface Services {
     text(card: Card): string;
   };
   identity: IdentityService;
+}
+
+/** The stop switch as it stands. */
+export interface SwitchState {
+  pauses: readonly Pause[];
+  /** Since when automatic runs are off because too many failed; null while they are not. */
+  breakerOpenSince: Date | null;
 }
 
 export interface WebhookAnswer {

@@ -5,8 +5,8 @@ import type { IncidentAnswer, IncidentDetail } from "../../shared/api/incident.t
 import type { UserAnswer } from "../../shared/api/user.ts";
 import type { GateAnswer, Proposal } from "../../shared/approval.ts";
 import type { Incident } from "../../shared/incident.ts";
-import type { Pause, Store, StoredCard } from "../store.ts";
-import type { Account } from "./services.ts";
+import type { Store, StoredCard } from "../store.ts";
+import type { Account, SwitchState } from "./services.ts";
 
 /** What the API says of an incident (SPEC 4). */
 export function incidentView(store: Store, incident: Incident): IncidentAnswer {
@@ -100,9 +100,10 @@ export function gateView({ allowed, reasons, used, limit, nextAt }: GateAnswer):
 }
 
 /** The stop switch as it stands. */
-export function switchView(pauses: readonly Pause[]): SwitchAnswer {
+export function switchView({ pauses, breakerOpenSince }: SwitchState): SwitchAnswer {
   return {
     paused: pauses.length > 0,
+    breakerOpenSince: time(breakerOpenSince),
     pauses: pauses.map(({ id, namespace, autofixOnly, reason, by, startedAt, until }) => ({
       id,
       namespace,

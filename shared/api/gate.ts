@@ -18,11 +18,15 @@ export const GateQuery = z.strictObject({
       /^[a-z]+\/[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/,
       "must be a kind, a slash and a name, as deployment/checkout",
     ),
-  namespace: z.string().max(63).optional(),
+  namespace: z.string().min(1).max(63).default("default"),
 });
 
-/** What the gate would say of an action on one object now. */
-export const GateExplanation = GateAnswer.extend({ target: z.string(), namespace: z.string().nullable() });
+/** What the gate would say of an action on one object now; `automatic`, what keeps a rule from acting on it by itself. */
+export const GateExplanation = GateAnswer.extend({
+  automatic: GateAnswer.shape.reasons,
+  target: z.string(),
+  namespace: z.string(),
+});
 export type GateExplanation = z.infer<typeof GateExplanation>;
 
 export const PauseRequest = z.strictObject({
@@ -39,6 +43,8 @@ export const ResumeRequest = z.strictObject({ namespace: z.string().min(1).max(6
 /** The stop switch: every pause that is in force. */
 export const SwitchAnswer = z.object({
   paused: z.boolean(),
+  /** Since when automatic runs are off because too many of them failed. */
+  breakerOpenSince: z.string().nullable(),
   pauses: z.array(
     z.object({
       id: z.string(),
