@@ -1,0 +1,272 @@
+import { z } from "zod";
+import { field, type KubeObject, listField, numberField, stringField } from "../../shared/kube.ts";
+import { redactObject } from "../../shared/redact.ts";
+import { cleanLine, truncate } from "../../shared/text.ts";
+import { Namespace, Target } from "./arguments.ts";
+import { type EventFacts, eventRules, eventsAbout, printEvents } from "./events.ts";
+import { type ContainerFacts, endOf, type PodFacts, quantities, sickness, type Termination } from "./pod.ts";
+import { age, bounded, pairs, readAt, timeOf } from "./print.ts";
+import { defineTool, nameOf, type ToolContext, tried } from "./tool.ts";
+import { conditionsOf, findRef, ownersOf, podsOf } from "./workload.ts";
+
+export interface Described {
+  /** null: there is no such object. */
+  object: KubeObject | null;
+  /** Controllers from the nearest to the top. */
+  owners: readonly KubeObject[];
+  /** Sickest first. */
+  pods: readonly PodFacts[];
+  /** null when they could not be read. */
+  events: readonly EventFacts[] | null;
+}
+
+const mostPodsShown = 8;
+const mostEventsShown = 12;
+
+export const kubectlDescribe = defineTool({
+  description:
+    "One object in what decides: owners, status, conditions, containers with limits and probes, its pods with container states and how they ended last, and the events of all of them.",
+  args: z.strictObject({ target: Target, namespace: Namespace.optional() }),
+  rbac: [
+    ...eventRules,
+    { apiGroups: [""], resources: ["nodes"], verbs: ["get", "list"] },
+    { apiGroups: ["apps"], resources: ["deployments", "statefulsets", "daemonsets", "replicasets"], verbs: ["get"] },
+    { apiGroups: ["batch"], resources: ["jobs", "cronjobs"], verbs: ["get"] },
+  ],
+  async run({ target, namespace }, context): Promise<{ text: string; data: Described; unseen: string[] }> {
+    const ref = await findRef(context, target, namespace);
+    const object = await context.read.get(ref, context.signal);
+    const what = `${ref.type.kind} ${ref.namespace === null ? "" : `${ref.namespace}/`}${ref.name}`;
+    if (object === null) {
+      return {
+        text: `${what}: there is none (${readAt(context.now)})`,
+        data: { object, owners: [], pods: [], events: null },
+        unseen: [],
+      };
+    }
+    const unseen: string[] = [];
+    const found = await tried(`pods of ${target}`, unseen, podsOf(context, object));
+    const pods = found ?? [];
+    const [owners, events] = await Promise.all([
+      tried(`owners of ${target}`, unseen, ownersOf(context, object)),
+      tried(`events of ${target}`, unseen, eventsAbout(context, object, pods)),
+    ]);
+    const { now } = context;
+    const lines = [
+      `${what} (created ${age(timeOf(object.metadata.creationTimestamp), now)} ago; ${readAt(now)})`,
+      ...ownerLine(owners ?? []),
+      ...statusLines(object),
+      ...conditionLines(object, context),
+      ...(object.kind === "Pod" ? [] : templateLines(object)),
+      ...(found === null || object.kind === "Node" ? [] : podLines(pods, object, context)),
+      ...eventLines(events, context),
+      ...unseen.map((gap) => `not seen: ${gap}`),
+    ];
+    return {
+      text: bounded(lines.join("\n"), context.maxBytes, "see kubectl_get with output=yaml, kubectl_events"),
+      data: { object, owners: owners ?? [], pods, events },
+      unseen,
+    };
+  },
+});
+
+function ownerLine(owners: readonly KubeObject[]): string[] {
+  return owners.length === 0 ? [] : [`Owned by: ${owners.map(nameOf).join(" → ")}`];
+}
+
+/** Numbers of the status, beside what the spec wants; a node's capacity and taints. */
+function statusLines(object: KubeObject): string[] {
+  const status = field(object, "status");
+  const numbers = Object.entries(typeof status === "object" && status !== null ? status : {})
+    .filter(([name, value]) => typeof value === "number" && name !== "observedGeneration" && name !== "collisionCount")
+    .map(([name, value]) => `${name}=${String(value)}`);
+  const wanted = [
+    "replicas",
+    "completions",
+    "parallelism",
+    "backoffLimit",
+    "minReplicas",
+    "maxReplicas",
+    "progressDeadlineSeconds",
+  ].flatMap((name) => {
+    const value = numberField(object, "spec", name);
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
+  const flags = ["paused", "suspend", "unschedulable"].filter((name) => field(object, "spec", name) === true);
+  const revision = object.metadata.annotations?.["deployment.kubernetes.io/revision"];
+  const phase = object.kind === "Pod" ? undefined : stringField(object, "status", "phase");
+  const stale = numberField(object, "status", "observedGeneration");
+  return [
+    ...(phase === undefined ? [] : [`Phase: ${phase}`]),
+    ...(wanted.length === 0
+      ? []
+      : [`Wanted: ${wanted.join(" ")}${revision === undefined ? "" : `; revision ${revision}`}`]),
+    ...(numbers.length === 0 ? [] : [`Status: ${numbers.join(" ")}`]),
+    ...flags.map((flag) => `Set: ${flag}=true`),
+    ...(stale !== undefined && object.metadata.generation !== undefined && stale < object.metadata.generation
+      ? ["The controller has not yet seen the newest change of this object"]
+      : []),
+    ...(object.metadata.deletionTimestamp === undefined
+      ? []
+      : [
+          `Being deleted since ${object.metadata.deletionTimestamp}; finalizers: ${object.metadata.finalizers?.join(", ") ?? "none"}`,
+        ]),
+    ...(object.kind === "Node" ? nodeLines(object) : []),
+  ];
+}
+
+function nodeLines(node: KubeObject): string[] {
+  const taints = listField(node, "spec", "taints").map(
+    (taint) => `${stringField(taint, "key") ?? ""}:${stringField(taint, "effect") ?? ""}`,
+  );
+  return [
+    `Allocatable: ${pairs(quantities(field(node, "status", "allocatable")))}`,
+    `Taints: ${taints.join(", ") || "none"}`,
+    `Kubelet: ${stringField(node, "status", "nodeInfo", "kubeletVersion") ?? "?"}`,
+  ];
+}
+
+function conditionLines(object: KubeObject, { now }: ToolContext): string[] {
+  return conditionsOf(object).map(
+    ({ type, status, reason, message, since }) =>
+      `Condition ${type}=${status}${reason === "" ? "" : ` ${reason}`} (for ${age(since, now)})${message === "" || status === "True" ? "" : `: ${truncate(cleanLine(message), 400)}`}`,
+  );
+}
+
+function templateLines(object: KubeObject): string[] {
+  const template = field(object, "spec", "jobTemplate", "spec", "template") ?? field(object, "spec", "template");
+  const lines = (kind: string) =>
+    listField(redactObject(template), "spec", kind).map((container) =>
+      containerLine(container, kind === "initContainers"),
+    );
+  return [...lines("initContainers"), ...lines("containers")];
+}
+
+function containerLine(container: unknown, init: boolean): string {
+  const parts = [
+    `image ${stringField(container, "image") ?? "?"}`,
+    `limits ${pairs(quantities(field(container, "resources", "limits")))}`,
+    `requests ${pairs(quantities(field(container, "resources", "requests")))}`,
+    ...["startupProbe", "readinessProbe", "livenessProbe"].flatMap((name) => {
+      const probe = field(container, name);
+      return probe === undefined ? [] : [`${name} ${probeText(probe)}`];
+    }),
+    ...(["command", "args"] as const).flatMap((name) => {
+      const words = listField(container, name);
+      return words.length === 0 ? [] : [`${name} ${truncate(JSON.stringify(words), 200)}`];
+    }),
+    ...environmentText(container),
+  ];
+  return `${init ? "Init container" : "Container"} ${stringField(container, "name") ?? "?"}: ${parts.join("; ")}`;
+}
+
+/** As kubectl describe writes a probe. */
+export function probeText(probe: unknown): string {
+  const http = field(probe, "httpGet");
+  const tcp = field(probe, "tcpSocket");
+  const grpc = field(probe, "grpc");
+  const port = (from: unknown) => String(field(from, "port") ?? "?");
+  const how =
+    http !== undefined
+      ? `http-get :${port(http)}${stringField(http, "path") ?? "/"}`
+      : tcp !== undefined
+        ? `tcp-socket :${port(tcp)}`
+        : grpc !== undefined
+          ? `grpc :${port(grpc)}`
+          : `exec ${truncate(JSON.stringify(listField(probe, "exec", "command")), 120)}`;
+  const seconds = (name: string, standard: number) => numberField(probe, name) ?? standard;
+  return `${how} delay=${seconds("initialDelaySeconds", 0)}s timeout=${seconds("timeoutSeconds", 1)}s period=${seconds("periodSeconds", 10)}s failures=${seconds("failureThreshold", 3)}`;
+}
+
+function environmentText(container: unknown): string[] {
+  const variables = listField(container, "env");
+  const sources = listField(container, "envFrom").flatMap((source) =>
+    ["configMapRef", "secretRef"].flatMap((kind) => {
+      const name = stringField(source, kind, "name");
+      return name === undefined ? [] : [`${kind.replace("Ref", "")} ${name}`];
+    }),
+  );
+  const references = variables.flatMap((variable) =>
+    ["configMapKeyRef", "secretKeyRef"].flatMap((kind) => {
+      const name = stringField(variable, "valueFrom", kind, "name");
+      return name === undefined ? [] : [`${kind.replace("KeyRef", "")} ${name}`];
+    }),
+  );
+  const from = [...new Set([...sources, ...references])];
+  if (variables.length === 0 && from.length === 0) return [];
+  return [`env ${variables.length} variables${from.length === 0 ? "" : `, from ${from.join(", ")}`}`];
+}
+
+function podLines(pods: readonly PodFacts[], object: KubeObject, context: ToolContext): string[] {
+  if (pods.length === 0) return ["Pods: none"];
+  const ready = pods.filter((pod) => pod.ready).length;
+  const shown = pods.slice(0, mostPodsShown);
+  const left = pods.slice(mostPodsShown);
+  const sick = left.filter((pod) => sickness(pod) > 0).length;
+  return [
+    ...(object.kind === "Pod" ? [] : [`Pods: ${pods.length}, ${ready} ready; sickest first`]),
+    ...shown.flatMap((pod) => onePod(pod, object.kind === "Pod", context)),
+    ...(left.length === 0
+      ? []
+      : [`… ${left.length} more pods left out, ${sick} of them not well; see kubectl_get pods`]),
+  ];
+}
+
+function onePod(pod: PodFacts, alone: boolean, { now }: ToolContext): string[] {
+  const healthy = sickness(pod) === 0 && !alone;
+  const head = [
+    `  ${pod.name}: ${pod.deleting ? "Terminating" : pod.phase}${pod.reason === "" ? "" : ` ${pod.reason}`}`,
+    pod.ready ? "ready" : "not ready",
+    `age ${age(pod.createdAt, now)}`,
+    `node ${pod.node ?? "none"}`,
+    ...(pod.revision === "" ? [] : [`revision ${pod.revision}`]),
+  ].join(", ");
+  return [
+    head,
+    ...(pod.message === "" ? [] : [`    ${truncate(cleanLine(pod.message), 400)}`]),
+    ...(pod.unscheduled === null
+      ? []
+      : [`    not scheduled, ${pod.unscheduled.reason}: ${truncate(cleanLine(pod.unscheduled.message), 600)}`]),
+    ...pod.containers
+      .filter((container) => !healthy || container.restarts > 0)
+      .map((container) => `    ${containerState(container, now)}`),
+    ...(alone
+      ? pod.containers.map((container) => `    ${containerLine(redactObject(container.spec), container.init)}`)
+      : []),
+  ];
+}
+
+function containerState(container: ContainerFacts, now: Date): string {
+  const { name, init, waiting, runningSince, terminated, restarts, ready } = container;
+  const state =
+    waiting !== null
+      ? `waiting ${waiting.reason}${waiting.message === "" ? "" : `: ${truncate(cleanLine(waiting.message), 300)}`}`
+      : terminated !== null
+        ? `ended ${terminationText(terminated, now)}`
+        : runningSince !== null
+          ? `running for ${age(runningSince, now)}, ${ready ? "ready" : "not ready"}`
+          : "not started";
+  const last = container.last;
+  const before = last === null ? "" : `; before that ended ${terminationText(last, now)}`;
+  const end = endOf(container);
+  const limit = end?.reason === "OOMKilled" ? `; memory limit ${container.limits["memory"] ?? "none"}` : "";
+  return `${init ? "init " : ""}${name}: ${state}${before}; ${restarts} restarts${limit}`;
+}
+
+function terminationText({ reason, exitCode, message, startedAt, finishedAt }: Termination, now: Date): string {
+  const ran = startedAt === null || finishedAt === null ? "" : ` after ${age(startedAt, finishedAt)}`;
+  const words = message === "" ? "" : ` (${truncate(cleanLine(message), 200)})`;
+  return `${reason} exit ${exitCode}${words} ${age(finishedAt, now)} ago${ran}`;
+}
+
+function eventLines(events: readonly EventFacts[] | null, { now }: ToolContext): string[] {
+  if (events === null) return [];
+  const warnings = events.filter(({ type }) => type !== "Normal");
+  const normal = events.filter(({ type }) => type === "Normal").slice(-Math.max(0, mostEventsShown - warnings.length));
+  const shown = events.filter((event) => normal.includes(event) || warnings.slice(-mostEventsShown).includes(event));
+  const left = events.length - shown.length;
+  return [
+    `Events, newest last${left > 0 ? ` (${left} left out; see kubectl_events)` : ""}:${shown.length === 0 ? " none kept" : ""}`,
+    ...printEvents(shown, now).map((line) => `  ${line}`),
+  ];
+}
