@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { StewardError } from "../shared/errors.ts";
+import { createClock } from "./adapters/clock.ts";
+import { createLog } from "./adapters/log.ts";
+import { createApp } from "./app.ts";
+import { type Config, ConfigError, loadConfig } from "./config.ts";
+
+/** 2: the configuration or the command line is wrong. 3: the store cannot be used. 1: anything else. */
+const exitCodes = { usage: 2, store: 3, failed: 1 } as const;
+
+/** The longest a SIGTERM waits for what is under way (SPEC 15). */
+const drainMs = 20_000;
+
+const config = configure();
+const log = createLog();
+const clock = createClock((error) => log.error("periodic work failed", { error: String(error) }));
+const app = createApp(config, { clock, log, env: process.env });
+
+// An error nobody caught leaves a state nobody knows. Everything that counts is on disk, and a restart recovers from it.
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (error: unknown) => {
+    log.error("a fault nobody expected; restarting is safe", {
+      event,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    process.exit(exitCodes.failed);
+  });
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, () => {
+    log.info("stopping", { signal });
+    app.stop(drainMs).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error("did not stop cleanly", { error: String(error) });
+        process.exit(exitCodes.failed);
+      },
+    );
+  });
+}
+
+try {
+  const { port } = await app.start();
+  log.info("listening", { port, cluster: config.cluster.name });
+} catch (error) {
+  if (!(error instanceof StewardError)) throw error;
+  log.error("cannot start", { error: error.message });
+  process.exit(error.code === "unavailable" ? exitCodes.store : exitCodes.failed);
+}
+
+function configure(): Config {
+  try {
+    const { values } = parseArgs({ options: { config: { type: "string" } } });
+    return loadConfig({
+      argvPath: values.config ?? null,
+      env: process.env,
+      cwd: process.cwd(),
+      readFile: (path) => readFileSync(path, "utf8"),
+    });
+  } catch (error) {
+    const usage = error instanceof TypeError && "code" in error && String(error.code).startsWith("ERR_PARSE_ARGS");
+    if (!usage && !(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(exitCodes.usage);
+  }
+}
