@@ -3,14 +3,25 @@
  * A method that changes anything must be called inside `transact` or `group`, so that a change of state, its audit record and its
  * outbox rows are one commit. Reads may be called anywhere.
  */
-import type { Decision, Execution, ExecutionState, GateAnswer, Platform, Proposal, ProposalState, Role, Verification } from "../shared/approval.ts";
-import type { AuditEntry, AuditRecord, AuditStatus } from "../shared/audit.ts";
-import type { Change } from "../shared/api/audit.ts";
+
+import type { ButtonAction, Card, Text } from "../cards/card.ts";
 import type { Alert } from "../shared/alert.ts";
+import type { Change } from "../shared/api/audit.ts";
+import type {
+  Decision,
+  Execution,
+  ExecutionState,
+  GateAnswer,
+  Platform,
+  Proposal,
+  ProposalState,
+  Role,
+  Verification,
+} from "../shared/approval.ts";
+import type { AuditEntry, AuditRecord, AuditStatus } from "../shared/audit.ts";
 import type { Checkpoint } from "../shared/checkpoint.ts";
 import type { Diagnosis, Evidence } from "../shared/finding.ts";
 import type { Incident, IncidentState } from "../shared/incident.ts";
-import type { ButtonAction, Card, Text } from "../cards/card.ts";
 import type { Locale } from "../shared/locale.ts";
 
 export interface Store {
@@ -133,7 +144,10 @@ export interface ReceiptStore {
    * Keeps a delivery under an id made from its content. One that is known only counts as a repeat; one that is known and dead gets a new
    * chance. `queued` says whether there is work to do on it.
    */
-  take(delivery: { id: string; groupKey: string; receiver: string; body: string; alerts: number; truncated: number }): { repeat: boolean; queued: boolean };
+  take(delivery: { id: string; groupKey: string; receiver: string; body: string; alerts: number; truncated: number }): {
+    repeat: boolean;
+    queued: boolean;
+  };
   get(id: string): Receipt | null;
   /** Those not yet worked on, in order of arrival. */
   queued(limit: number): QueuedReceipt[];
@@ -155,7 +169,9 @@ export interface IncidentQuery extends PageQuery {
 }
 
 /** What may change of an incident; never its id, its card or when it began. */
-export type IncidentPatch = Partial<Omit<Incident, "id" | "cardId" | "state" | "startedAt" | "updatedAt" | "diagnosis">>;
+export type IncidentPatch = Partial<
+  Omit<Incident, "id" | "cardId" | "state" | "startedAt" | "updatedAt" | "diagnosis">
+>;
 
 export interface IncidentStore {
   insert(incident: Incident): void;
@@ -202,6 +218,8 @@ export interface IncidentStore {
   olderFiring(fingerprint: string, startsAt: Date): Alert[];
   /** Of one incident, by when they began. */
   alerts(incidentId: string): Alert[];
+  /** The last of one incident by when they began, newest first. */
+  newestAlerts(incidentId: string, limit: number): Alert[];
   countAlerts(incidentId: string): { total: number; firing: number };
   /** All alerts of one incident become those of another. */
   moveAlerts(from: string, to: string): void;
@@ -234,7 +252,10 @@ export interface EvidenceStore {
   /** Answers the id of the investigation. */
   begin(start: InvestigationStart): string;
   /** Ends one that is running; one that has ended stays as it is. */
-  finish(investigationId: string, end: { state: "done" | "failed"; calls: number; tokens: number; error?: string }): void;
+  finish(
+    investigationId: string,
+    end: { state: "done" | "failed"; calls: number; tokens: number; error?: string },
+  ): void;
   insert(evidence: Evidence, investigationId: string): void;
   /** Oldest first. */
   ofIncident(incidentId: string): Evidence[];
@@ -277,7 +298,12 @@ export interface ProposalStore {
   insertExecution(execution: Execution, request: string, digest: string): void;
   execution(proposalId: string): Execution | null;
   executionsIn(...states: readonly ExecutionState[]): Execution[];
-  moveExecution(op: string, from: ExecutionState, to: ExecutionState, patch?: { outcome?: string; message?: string }): boolean;
+  moveExecution(
+    op: string,
+    from: ExecutionState,
+    to: ExecutionState,
+    patch?: { outcome?: string; message?: string },
+  ): boolean;
   /** Start times of automatic attempts of any kind and outcome on this owner since `since`, oldest first. */
   automaticAttempts(ownerKey: string, since: Date): Date[];
   /** Automatic runs that failed or need a human, cluster-wide, since `since`: finish times, oldest first. */
@@ -350,8 +376,12 @@ export interface CardStore {
   latestSeq(): number;
   /** The stable opaque id of a button of a card; made on first use. */
   button(cardId: string, action: ButtonAction, incidentId: string | null, proposalId: string | null): string;
-  buttonById(id: string): { cardId: string; action: ButtonAction; incidentId: string | null; proposalId: string | null } | null;
+  buttonById(
+    id: string,
+  ): { cardId: string; action: ButtonAction; incidentId: string | null; proposalId: string | null } | null;
   message(cardId: string, channel: string, chat: string): { message: string; version: number } | null;
+  /** Where the card has a message. */
+  places(cardId: string): { channel: string; chat: string }[];
   /** Which card a message of a channel shows: what a click is held against. */
   cardOfMessage(channel: string, chat: string, message: string): string | null;
   putMessage(cardId: string, channel: string, chat: string, message: string, version: number): void;
@@ -388,11 +418,19 @@ export interface OutboxStore {
    * Queues a delivery. A card that is already queued for this place is not queued twice; anything else goes out once for its `dedupe`,
    * for ever.
    */
-  put(item: { channel: string; chat: string; kind: OutboxItem["kind"]; cardId: string | null; body: string; dedupe: string; urgent: boolean }): void;
+  put(item: {
+    channel: string;
+    chat: string;
+    kind: OutboxItem["kind"];
+    cardId: string | null;
+    body: string;
+    dedupe: string;
+    urgent: boolean;
+  }): void;
   /** What may be delivered now, urgent first, then oldest; never an item whose card has an earlier one waiting for the same place. */
   due(channel: string, now: Date, limit: number): OutboxItem[];
-  /** When the next item of this channel falls due; null when nothing is queued. */
-  nextDue(channel: string): Date | null;
+  /** When the next item of this channel falls due after `now`; null when none does. */
+  nextDue(channel: string, now: Date): Date | null;
   sent(id: number): void;
   retry(id: number, dueAt: Date, error: string): void;
   dead(id: number, error: string): void;
@@ -446,7 +484,13 @@ export interface UserStore {
   /** Uses a code up; null when it is unknown, used or expired. */
   takeLinkCode(hash: string): string | null;
 
-  insertSession(session: { id: string; userId: string; expiresAt: Date; clientIp: string | null; platform: Platform }): void;
+  insertSession(session: {
+    id: string;
+    userId: string;
+    expiresAt: Date;
+    clientIp: string | null;
+    platform: Platform;
+  }): void;
   /** Null when there is none, or it was revoked. Expiry is for the caller to judge. */
   session(id: string): { userId: string; expiresAt: Date; platform: Platform } | null;
   revokeSession(id: string): void;

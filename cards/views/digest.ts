@@ -1,5 +1,5 @@
-import type { CardOf, Fact, Text } from "../card.ts";
-import { own } from "../text.ts";
+import type { Card, CardOf, Fact, Text } from "../card.ts";
+import { own, say } from "../text.ts";
 import { levelOf } from "./incident.ts";
 import type { View } from "./view.ts";
 
@@ -9,6 +9,14 @@ export interface DigestFacts {
 }
 
 const linesShown = 20;
+
+/** The line that stands for a card: its headline, where it stands, and the code to decide it by. */
+export function digestLine(card: Card): Text {
+  const codes =
+    card.kind === "notice" ? [] : card.proposals.filter(({ state }) => state === "pending").map(({ code }) => code);
+  const status = card.status === "" ? [] : own(` · ${card.status}`);
+  return say`${card.headline}${status}${codes.length === 0 ? [] : own(` [${codes.join(", ")}]`)}`;
+}
 
 /** The card that stands for all the cards that found no room in this hour: how many, how bad, the newest by name. */
 export function digestCard(

@@ -25,7 +25,7 @@ const Labels = z.record(z.string(), z.string());
 
 type AlertQueries = Pick<
   IncidentStore,
-  "upsertAlert" | "alert" | "latestAlert" | "olderFiring" | "alerts" | "countAlerts" | "moveAlerts" | "iterateAlerts"
+  "upsertAlert" | "alert" | "latestAlert" | "olderFiring" | "alerts" | "newestAlerts" | "countAlerts" | "moveAlerts" | "iterateAlerts"
 >;
 
 /** The rows of `alerts`: the part of the incident store that knows of single alerts. */
@@ -46,6 +46,9 @@ export function createAlertQueries({ db, now }: Pick<Connection, "db" | "now">):
     `${select} WHERE fingerprint = ? AND starts_at < ? AND status = 'firing' ORDER BY starts_at`,
   );
   const ofIncident = db.prepare<[string], Row>(`${select} WHERE incident_id = ? ORDER BY starts_at, rowid`);
+  const newest = db.prepare<[string, number], Row>(
+    `${select} WHERE incident_id = ? ORDER BY starts_at DESC, rowid DESC LIMIT ?`,
+  );
   const count = db.prepare<[string], { total: number; firing: number }>(
     "SELECT count(*) AS total, count(*) FILTER (WHERE status = 'firing') AS firing FROM alerts WHERE incident_id = ?",
   );
@@ -96,6 +99,7 @@ export function createAlertQueries({ db, now }: Pick<Connection, "db" | "now">):
     },
     olderFiring: (fingerprint, startsAt) => older.all(fingerprint, startsAt.toISOString()).map(alertOf),
     alerts: (incidentId) => ofIncident.all(incidentId).map(alertOf),
+    newestAlerts: (incidentId, limit) => newest.all(incidentId, limit).map(alertOf),
     countAlerts: (incidentId) => count.get(incidentId) ?? { total: 0, firing: 0 },
     moveAlerts(from, to) {
       now();

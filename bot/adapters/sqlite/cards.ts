@@ -50,6 +50,9 @@ export function createCardStore({ db, now }: Connection): CardStore {
   const message = db.prepare<[string, string, string], { message: string; version: number }>(
     "SELECT message, version FROM card_messages WHERE card_id = ? AND channel = ? AND chat = ?",
   );
+  const places = db.prepare<[string], { channel: string; chat: string }>(
+    "SELECT channel, chat FROM card_messages WHERE card_id = ? ORDER BY channel, chat",
+  );
   const cardOfMessage = db
     .prepare<[string, string, string], string>(
       "SELECT card_id FROM card_messages WHERE channel = ? AND chat = ? AND message = ?",
@@ -145,6 +148,7 @@ export function createCardStore({ db, now }: Connection): CardStore {
     },
 
     message: (cardId, channel, chat) => message.get(cardId, channel, chat) ?? null,
+    places: (cardId) => places.all(cardId),
     cardOfMessage: (channel, chat, ref) => cardOfMessage.get(channel, chat, ref) ?? null,
     putMessage(cardId, channel, chat, ref, version) {
       putMessage.run(cardId, channel, chat, ref, version, now().toISOString());

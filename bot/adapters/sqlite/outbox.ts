@@ -30,7 +30,9 @@ export function createOutboxStore({ db, now, epoch }: Connection): OutboxStore {
      ORDER BY urgent DESC, id LIMIT ?`,
   );
   const nextDue = db
-    .prepare<[string], string | null>("SELECT min(due_at) FROM outbox WHERE channel = ? AND state = 'queued'")
+    .prepare<[string, string], string | null>(
+      "SELECT min(due_at) FROM outbox WHERE channel = ? AND state = 'queued' AND due_at > ?",
+    )
     .pluck();
   const oldest = db
     .prepare<[string], string | null>("SELECT min(created_at) FROM outbox WHERE channel = ? AND state = 'queued'")
@@ -50,7 +52,7 @@ export function createOutboxStore({ db, now, epoch }: Connection): OutboxStore {
       if (item.kind === "card" && item.urgent) raise.run(item.channel, item.chat, item.cardId);
     },
     due: (channel, at, limit) => due.all(channel, at.toISOString(), limit).map(toItem),
-    nextDue: (channel) => toDate(nextDue.get(channel)),
+    nextDue: (channel, after) => toDate(nextDue.get(channel, after.toISOString())),
     sent(id) {
       const at = now().toISOString();
       if (removeCard.run(id).changes === 0) sent.run(at, id);
