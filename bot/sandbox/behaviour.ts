@@ -49,7 +49,7 @@ export type ContainerScript = z.output<typeof ImageBehaviour>;
 export interface Manifest {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string | undefined };
+  metadata: { name: string; namespace?: string | undefined; [field: string]: unknown };
   [field: string]: unknown;
 }
 
@@ -63,9 +63,15 @@ const Manifest: z.ZodType<Manifest> = z.looseObject({
 export const World = z.strictObject({
   objects: z.array(Manifest).default([]),
   images: z.record(z.string(), ImageBehaviour).default({}),
+  /** `objects` were applied this long ago; everything since has happened as it would have. */
+  ageMs: Milliseconds.default(0),
+  /** What was applied later, and how long ago. */
+  history: z.array(z.strictObject({ agoMs: Milliseconds, objects: z.array(Manifest) })).default([]),
 });
 export interface World {
   objects?: readonly Manifest[];
+  ageMs?: number;
+  history?: readonly { agoMs: number; objects: readonly Manifest[] }[];
   images?: Readonly<Record<string, ImageBehaviour>>;
 }
 

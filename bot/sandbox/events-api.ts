@@ -20,7 +20,9 @@ function renamed(object: KubeObject, from: 0 | 1, apiVersion: string): KubeObjec
 
 /** The stored object as this API shows it. */
 export function toApi(resource: Resource, object: KubeObject): KubeObject {
-  return resource.group === "events.k8s.io" ? renamed(object, 0, resource.apiVersion) : object;
+  if (resource.group === "events.k8s.io") return renamed(object, 0, resource.apiVersion);
+  // Versions of a custom resource differ in name only: there are no conversion webhooks here.
+  return resource.custom ? { ...object, apiVersion: resource.apiVersion } : object;
 }
 
 /** A written object as it is stored. */

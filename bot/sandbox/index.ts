@@ -17,7 +17,7 @@ import { loadSchema } from "./registry/schema.ts";
 import { createScheduler } from "./scheduler.ts";
 import { type SandboxRequest, startServer } from "./server.ts";
 import { createStore } from "./storage.ts";
-import { type Clock, createTimers, systemClock } from "./timers.ts";
+import { type Clock, createTime, systemClock } from "./timers.ts";
 
 export type { FaultOptions, Manifest, SandboxRequest };
 export { ImageBehaviour, readWorld, World };
@@ -60,8 +60,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const host = options.host ?? "127.0.0.1";
   if (!loopback.has(host)) throw new Error(`the sandbox listens on loopback only, not on ${host}`);
   const world = World.parse(options.world ?? {});
-  const clock = options.clock ?? systemClock;
-  const timers = createTimers(options.speed ?? 1);
+  const real = options.clock ?? systemClock;
+  const present = real.now().getTime();
+  const age = Math.max(world.ageMs, ...world.history.map(({ agoMs }) => agoMs));
+  const { clock, timers, runUntil, goLive } = createTime(real, options.speed ?? 1, new Date(present - age));
   const schema = loadSchema();
   const kinds = createKinds(schema);
   const store = createStore();
@@ -109,8 +111,13 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       metadata: { name },
     })),
   );
-  apply(bootstrapRoles());
-  apply(world.objects);
+  apply(bootstrapRoles().map((object) => ({ ...object, metadata: { ...object.metadata } })));
+  const steps = [{ agoMs: world.ageMs, objects: world.objects }, ...world.history];
+  for (const { agoMs, objects } of steps.toSorted((a, b) => b.agoMs - a.agoMs)) {
+    if (agoMs > 0) runUntil(new Date(present - agoMs));
+    apply(objects);
+  }
+  goLive();
 
   const server = await startServer(
     {

@@ -13,15 +13,6 @@ import { timestamp } from "./timers.ts";
 
 export interface Kubelet extends Controller {
   runs(podUid: string, container: string): { current: Run | undefined; previous: Run | undefined };
-  /** Takes a pod over in the state its status shows: for worlds that begin in the past. */
-  adopt(pod: Pod, history: readonly AdoptedContainer[]): void;
-}
-
-export interface AdoptedContainer {
-  readonly name: string;
-  readonly run: Run;
-  readonly previous?: Run;
-  readonly restarts: number;
 }
 
 interface RunningContainer {
@@ -77,7 +68,7 @@ export function createKubelet(
   const running = new Map<string, RunningPod>();
   const finished = new Map<string, RunningPod>();
   const recorders = new Map<string, Recorder>();
-  const queue = createQueue(timers, sync);
+  const queue = createQueue({ timers, clock }, sync);
   const ordinary = ImageBehaviour.parse({});
   const oneShot = ImageBehaviour.parse({ exit: { code: 0, afterMs: 100 } });
   let addresses = 1;
@@ -678,26 +669,6 @@ export function createKubelet(
       // Between two runs both names mean the one that ended last.
       const waiting = container.state.waiting !== undefined && container.run?.endedAt !== undefined;
       return { current: container.run, previous: waiting ? container.run : container.previous };
-    },
-    adopt(pod, history) {
-      const mine = begin(pod);
-      mine.started = true;
-      for (const { name, run, previous, restarts } of history) {
-        const container = mine.containers.find((candidate) => candidate.spec.name === name);
-        if (!container) continue;
-        const status = [...(pod.status.containerStatuses ?? []), ...(pod.status.initContainerStatuses ?? [])].find(
-          (s) => s.name === name,
-        );
-        container.run = run;
-        container.previous = previous;
-        container.restarts = restarts;
-        container.pulled = true;
-        container.state = status?.state ?? {};
-        container.lastState = status?.lastState ?? {};
-        container.backOffMs = Math.min(maxBackOff, restarts === 0 ? 0 : firstBackOff * 2 ** Math.min(restarts, 6));
-        if (run.endedAt === undefined) play(mine, container, pod);
-        else restart(mine, container);
-      }
     },
   };
 }

@@ -36,7 +36,7 @@ export function createScheduler({ registry, clock, timers, caller, recorder }: C
   const me = caller("kube-scheduler");
   const events = recorder("default-scheduler");
   const pods = registry.kinds.resource("", "pods");
-  const queue = createQueue(timers, schedule);
+  const queue = createQueue({ timers, clock }, schedule);
   const unschedulable = new Set<string>();
 
   /** Why this pod does not fit this node; `final` when taking other pods away would not help. */

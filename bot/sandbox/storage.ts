@@ -47,6 +47,8 @@ export function createStore(): Store {
   const tables = new Map<string, Map<string, KubeObject>>();
   const listeners = new Set<(change: Change) => void>();
   let log: Change[] = [];
+  const untold: Change[] = [];
+  let telling = false;
   let current = 1;
   let compactedAt = 1;
 
@@ -65,7 +67,15 @@ export function createStore(): Store {
       log = log.slice(-kept);
       compactedAt = (log[0]?.revision ?? current) - 1;
     }
-    for (const listener of [...listeners]) listener(change);
+    // A listener may write: its change is told after this one, to everybody.
+    untold.push(change);
+    if (telling) return;
+    telling = true;
+    try {
+      for (let next = untold.shift(); next; next = untold.shift()) for (const listener of [...listeners]) listener(next);
+    } finally {
+      telling = false;
+    }
   }
   function stamped(object: KubeObject): KubeObject {
     current += 1;

@@ -53,7 +53,7 @@ export function createDeploymentController({
   const events = recorder("deployment-controller");
   const deployments = registry.kinds.resource("apps", "deployments");
   const replicaSets = registry.kinds.resource("apps", "replicasets");
-  const queue = createQueue(timers, sync);
+  const queue = createQueue({ timers, clock }, sync);
 
   function ownedSets(deployment: Deployment): ReplicaSet[] {
     return registry.store

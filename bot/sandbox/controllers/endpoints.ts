@@ -13,12 +13,12 @@ interface Port {
   protocol: string;
 }
 
-export function createEndpointsController({ registry, timers, caller }: ControllerContext): Controller {
+export function createEndpointsController({ registry, clock, timers, caller }: ControllerContext): Controller {
   const me = caller("kube-controller-manager");
   const services = registry.kinds.resource("", "services");
   const endpoints = registry.kinds.resource("", "endpoints");
   const slices = registry.kinds.resource("discovery.k8s.io", "endpointslices");
-  const queue = createQueue(timers, sync);
+  const queue = createQueue({ timers, clock }, sync);
 
   function portsOf(service: Service, pod: Pod): Port[] {
     return (service.spec.ports ?? []).flatMap((port) => {

@@ -5,9 +5,9 @@ import { ApiError } from "../status.ts";
 import type { Controller, ControllerContext } from "./context.ts";
 import { createQueue } from "./queue.ts";
 
-export function createGarbageCollector({ registry, timers, caller }: ControllerContext): Controller {
+export function createGarbageCollector({ registry, clock, timers, caller }: ControllerContext): Controller {
   const me = caller("kube-controller-manager");
-  const queue = createQueue(timers, collect);
+  const queue = createQueue({ timers, clock }, collect);
   /** Dependents by owner uid, so that a deletion does not look at every object. */
   const dependents = new Map<string, Set<string>>();
   const owners = new Map<string, readonly string[]>();

@@ -2,12 +2,12 @@
 import type { Controller, ControllerContext } from "./context.ts";
 import { createQueue } from "./queue.ts";
 
-export function createNamespaceController({ registry, timers, caller }: ControllerContext): Controller {
+export function createNamespaceController({ registry, clock, timers, caller }: ControllerContext): Controller {
   const me = caller("kube-controller-manager");
   const namespaces = registry.kinds.resource("", "namespaces");
   const accounts = registry.kinds.resource("", "serviceaccounts");
   const configMaps = registry.kinds.resource("", "configmaps");
-  const queue = createQueue(timers, sync);
+  const queue = createQueue({ timers, clock }, sync);
 
   function sync(name: string): void {
     const namespace = registry.store.get(namespaces.storage, "", name);

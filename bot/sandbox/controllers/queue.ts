@@ -1,5 +1,5 @@
 /** A work queue: each key is handled once however often it was added, never twice at a time, and later when asked. */
-import type { Timers } from "../timers.ts";
+import type { Clock, Timers } from "../timers.ts";
 
 export interface Queue {
   add(key: string): void;
@@ -8,13 +8,13 @@ export interface Queue {
   stop(): void;
 }
 
-export function createQueue(timers: Timers, handle: (key: string) => void): Queue {
+export function createQueue({ timers, clock }: { timers: Timers; clock: Clock }, handle: (key: string) => void): Queue {
   const waiting = new Set<string>();
-  const delayed = new Map<string, { at: number; cancel: () => void }>();
-  let scheduled: NodeJS.Immediate | undefined;
+  const delayed = new Map<string, { due: number; cancel: () => void }>();
+  let cancelDrain: (() => void) | undefined;
   let stopped = false;
   function drain() {
-    scheduled = undefined;
+    cancelDrain = undefined;
     const keys = [...waiting];
     waiting.clear();
     for (const key of keys) if (!stopped) handle(key);
@@ -22,24 +22,24 @@ export function createQueue(timers: Timers, handle: (key: string) => void): Queu
   function add(key: string) {
     if (stopped) return;
     waiting.add(key);
-    scheduled ??= setImmediate(drain);
+    cancelDrain ??= timers.soon(drain);
   }
   return {
     add,
     addAfter(key, ms) {
-      const at = performance.now() + ms;
+      const due = clock.now().getTime() + ms / timers.speed;
       const existing = delayed.get(key);
-      if (existing && existing.at <= at) return;
+      if (existing && existing.due <= due) return;
       existing?.cancel();
       const cancel = timers.after(ms, () => {
         delayed.delete(key);
         add(key);
       });
-      delayed.set(key, { at, cancel });
+      delayed.set(key, { due, cancel });
     },
     stop() {
       stopped = true;
-      if (scheduled) clearImmediate(scheduled);
+      cancelDrain?.();
     },
   };
 }

@@ -34,7 +34,7 @@ export function createReplicaSetController({
   const events = recorder("replicaset-controller");
   const replicaSets = registry.kinds.resource("apps", "replicasets");
   const pods = registry.kinds.resource("", "pods");
-  const queue = createQueue(timers, sync);
+  const queue = createQueue({ timers, clock }, sync);
 
   function sync(key: string): void {
     const [namespace = "", name = ""] = key.split("/");
