@@ -46,19 +46,19 @@ const units = {
   "zh-CN": { d: "天", h: "小时", m: "分钟", s: "秒" },
 } as const satisfies Record<Locale, Record<"d" | "h" | "m" | "s", string>>;
 
-/** `20 min ago`, `in 3 h`, by the largest unit that fits. Only for what is looked at live: on a card it would be wrong a minute later. */
-export function relativeTime(at: Date, now: Date, locale: Locale): string {
-  const seconds = Math.round((at.getTime() - now.getTime()) / 1_000);
-  const size = Math.abs(seconds);
-  if (size < 5) return words[locale].now;
+/** A length of time in words, by the largest unit that fits: `20 min`, `3小时`. */
+export function span(ms: number, locale: Locale): string {
+  const seconds = Math.round(Math.abs(ms) / 1_000);
   const unit = units[locale];
-  const text =
-    size < 90
-      ? `${size}${unit.s}`
-      : size < 5_400
-        ? `${Math.round(size / 60)}${unit.m}`
-        : size < 129_600
-          ? `${Math.round(size / 3_600)}${unit.h}`
-          : `${Math.round(size / 86_400)}${unit.d}`;
-  return seconds < 0 ? words[locale].ago(text) : words[locale].in(text);
+  if (seconds < 90) return `${seconds}${unit.s}`;
+  if (seconds < 5_400) return `${Math.round(seconds / 60)}${unit.m}`;
+  if (seconds < 129_600) return `${Math.round(seconds / 3_600)}${unit.h}`;
+  return `${Math.round(seconds / 86_400)}${unit.d}`;
+}
+
+/** `20 min ago`, `in 3 h`. Only for what is looked at live: on a card it would be wrong a minute later. */
+export function relativeTime(at: Date, now: Date, locale: Locale): string {
+  const ms = at.getTime() - now.getTime();
+  if (Math.round(Math.abs(ms) / 1_000) < 5) return words[locale].now;
+  return ms < 0 ? words[locale].ago(span(ms, locale)) : words[locale].in(span(ms, locale));
 }
