@@ -31,6 +31,7 @@ import { type LogSource, streamLogs } from "./logs.ts";
 import type { KubeObject } from "./object.ts";
 import { openApiV2, openApiV3, openApiV3Index } from "./openapi.ts";
 import { acceptPortForward, type Forwards } from "./portforward.ts";
+import { protobufType, readProtobuf } from "./protobuf.ts";
 import { type Authorizer, refusal } from "./rbac.ts";
 import { isReviewKind, type Resource } from "./registry/kinds.ts";
 import type { Caller, Registry, User } from "./registry/registry.ts";
@@ -119,7 +120,11 @@ export async function startServer(parts: ServerParts, host: string, port: number
     let body = "";
     let status = 0;
     try {
-      body = await readBody(request);
+      const raw = await readBody(request);
+      // Protobuf is read here and is JSON from then on.
+      const isProtobuf = request.headers["content-type"]?.startsWith(protobufType) === true && raw.length > 0;
+      body = isProtobuf ? JSON.stringify(readProtobuf(registry.kinds, registry.schema, raw)) : raw.toString("utf8");
+      if (isProtobuf) request.headers["content-type"] = "application/json";
       ({ user, impersonator } = authenticate(tokens, authorizer, request.headers, request.rawHeaders));
       const fault = parts.faults.take(request.method ?? "GET", request.url ?? "/");
       if (fault?.kind === "hang") return;
@@ -467,7 +472,7 @@ function internal(error: unknown): ApiError {
   return new ApiError(500, "InternalError", `Internal error occurred: ${message}`);
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request) {
@@ -478,7 +483,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
 
 function readable(contentType: string, body: string): unknown {

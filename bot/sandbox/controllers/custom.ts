@@ -24,6 +24,7 @@ function field(name: string, schema: unknown, required: boolean): Field {
     atomic: node["x-kubernetes-map-type"] === "atomic",
     patch: new Set(),
     mergeKey: undefined,
+    number: "",
   };
 }
 

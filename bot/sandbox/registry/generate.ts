@@ -125,6 +125,8 @@ interface GoField {
   omitempty: boolean;
   omitzero: boolean;
   inline: boolean;
+  /** Protobuf field numbers, the ones of embedded structs first. */
+  numbers: string;
 }
 const structs = new Map<string, GoField[]>();
 const moduleVersion = `v0.${version.split(".").slice(1).join(".")}`;
@@ -145,6 +147,7 @@ function readGo(prefix: string, dir: string, files: readonly string[]) {
           omitempty: options.includes("omitempty"),
           omitzero: options.includes("omitzero"),
           inline: name === "" && (options.includes("inline") || field[1] === undefined),
+          numbers: /protobuf:"\w+,(\d+),/.exec(line)?.[1] ?? "",
         });
       }
       structs.set(`${prefix}.${match[1]}`, fields);
@@ -186,7 +189,7 @@ function goFields(type: string): GoField[] {
       : field.type.startsWith("v1.")
         ? field.type.replace("v1.", "core.v1.")
         : `${group}.${field.type}`;
-    return goFields(inner);
+    return goFields(inner).map((f) => (field.numbers ? { ...f, numbers: `${field.numbers}.${f.numbers}` } : f));
   });
 }
 
@@ -337,7 +340,7 @@ while (wanted.length > 0) {
   for (const [field, prop] of Object.entries(definition.properties ?? {})) {
     const goField = go.get(field);
     if (!goField) console.error(`no Go field for ${short}.${field}`);
-    const flags: string[] = [];
+    const flags: string[] = goField?.numbers ? [`#${goField.numbers}`] : [];
     if (definition.required?.includes(field)) flags.push("required");
     if (goField?.omitempty || goField?.omitzero) flags.push(goField.omitzero ? "omitzero" : "omitempty");
     const listType = prop["x-kubernetes-list-type"];

@@ -2,1954 +2,1954 @@
 /** One block a type; a line a field: `name: type | flags`, with Go's pointers and omitempty. Read by schema.ts. */
 export const kubernetesTypes = `
 apiextensions.v1.CustomResourceColumnDefinition
- description: string | omitempty
- format: string | omitempty
- jsonPath: string | required
- name: string | required
- priority: int32 | omitempty
- type: string | required
+ description: string | #4 omitempty
+ format: string | #3 omitempty
+ jsonPath: string | #6 required
+ name: string | #1 required
+ priority: int32 | #5 omitempty
+ type: string | #2 required
 apiextensions.v1.CustomResourceConversion
- strategy: string | required
- webhook: *apiextensions.v1.WebhookConversion | omitempty
+ strategy: string | #1 required
+ webhook: *apiextensions.v1.WebhookConversion | #2 omitempty
 apiextensions.v1.CustomResourceDefinition
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: apiextensions.v1.CustomResourceDefinitionSpec | required
- status: apiextensions.v1.CustomResourceDefinitionStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: apiextensions.v1.CustomResourceDefinitionSpec | #2 required
+ status: apiextensions.v1.CustomResourceDefinitionStatus | #3 omitempty
 apiextensions.v1.CustomResourceDefinitionCondition
- lastTransitionTime: time | omitempty
- message: string | omitempty
- observedGeneration: int64 | omitempty
- reason: string | omitempty
- status: string | required
- type: string | required
+ lastTransitionTime: time | #3 omitempty
+ message: string | #5 omitempty
+ observedGeneration: int64 | #6 omitempty
+ reason: string | #4 omitempty
+ status: string | #2 required
+ type: string | #1 required
 apiextensions.v1.CustomResourceDefinitionNames
- categories: []string | omitempty
- kind: string | required
- listKind: string | omitempty
- plural: string | required
- shortNames: []string | omitempty
- singular: string | omitempty
+ categories: []string | #6 omitempty
+ kind: string | #4 required
+ listKind: string | #5 omitempty
+ plural: string | #1 required
+ shortNames: []string | #3 omitempty
+ singular: string | #2 omitempty
 apiextensions.v1.CustomResourceDefinitionSpec
- conversion: *apiextensions.v1.CustomResourceConversion | omitempty
- group: string | required
- names: apiextensions.v1.CustomResourceDefinitionNames | required
- preserveUnknownFields: boolean | omitempty
- scope: string | required
- versions: []apiextensions.v1.CustomResourceDefinitionVersion | required
+ conversion: *apiextensions.v1.CustomResourceConversion | #9 omitempty
+ group: string | #1 required
+ names: apiextensions.v1.CustomResourceDefinitionNames | #3 required
+ preserveUnknownFields: boolean | #10 omitempty
+ scope: string | #4 required
+ versions: []apiextensions.v1.CustomResourceDefinitionVersion | #7 required
 apiextensions.v1.CustomResourceDefinitionStatus
- acceptedNames: apiextensions.v1.CustomResourceDefinitionNames
- conditions: []apiextensions.v1.CustomResourceDefinitionCondition | list=type
- observedGeneration: int64 | omitempty
- storedVersions: []string
+ acceptedNames: apiextensions.v1.CustomResourceDefinitionNames | #2
+ conditions: []apiextensions.v1.CustomResourceDefinitionCondition | #1 list=type
+ observedGeneration: int64 | #4 omitempty
+ storedVersions: []string | #3
 apiextensions.v1.CustomResourceDefinitionVersion
- additionalPrinterColumns: []apiextensions.v1.CustomResourceColumnDefinition | omitempty
- deprecated: boolean | omitempty
- deprecationWarning: *string | omitempty
- name: string | required
- schema: *apiextensions.v1.CustomResourceValidation | omitempty
- selectableFields: []apiextensions.v1.SelectableField | omitempty
- served: boolean | required
- storage: boolean | required
- subresources: *apiextensions.v1.CustomResourceSubresources | omitempty
+ additionalPrinterColumns: []apiextensions.v1.CustomResourceColumnDefinition | #6 omitempty
+ deprecated: boolean | #7 omitempty
+ deprecationWarning: *string | #8 omitempty
+ name: string | #1 required
+ schema: *apiextensions.v1.CustomResourceValidation | #4 omitempty
+ selectableFields: []apiextensions.v1.SelectableField | #9 omitempty
+ served: boolean | #2 required
+ storage: boolean | #3 required
+ subresources: *apiextensions.v1.CustomResourceSubresources | #5 omitempty
 apiextensions.v1.CustomResourceSubresourceScale
- labelSelectorPath: *string | omitempty
- specReplicasPath: string | required
- statusReplicasPath: string | required
+ labelSelectorPath: *string | #3 omitempty
+ specReplicasPath: string | #1 required
+ statusReplicasPath: string | #2 required
 apiextensions.v1.CustomResourceSubresourceStatus
 apiextensions.v1.CustomResourceSubresources
- scale: *apiextensions.v1.CustomResourceSubresourceScale | omitempty
- status: *apiextensions.v1.CustomResourceSubresourceStatus | omitempty
+ scale: *apiextensions.v1.CustomResourceSubresourceScale | #2 omitempty
+ status: *apiextensions.v1.CustomResourceSubresourceStatus | #1 omitempty
 apiextensions.v1.CustomResourceValidation
- openAPIV3Schema: *raw | omitempty
+ openAPIV3Schema: *raw | #1 omitempty
 apiextensions.v1.SelectableField
- jsonPath: string | required
+ jsonPath: string | #1 required
 apiextensions.v1.ServiceReference
- name: string | required
- namespace: string | required
- path: *string | omitempty
- port: *int32 | omitempty
+ name: string | #2 required
+ namespace: string | #1 required
+ path: *string | #3 omitempty
+ port: *int32 | #4 omitempty
 apiextensions.v1.WebhookClientConfig
- caBundle: bytes | omitempty
- service: *apiextensions.v1.ServiceReference | omitempty
- url: *string | omitempty
+ caBundle: bytes | #2 omitempty
+ service: *apiextensions.v1.ServiceReference | #1 omitempty
+ url: *string | #3 omitempty
 apiextensions.v1.WebhookConversion
- clientConfig: *apiextensions.v1.WebhookClientConfig | omitempty
- conversionReviewVersions: []string | required
+ clientConfig: *apiextensions.v1.WebhookClientConfig | #2 omitempty
+ conversionReviewVersions: []string | #3 required
 apps.v1.ControllerRevision
- apiVersion: string | omitempty
- data: raw | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- revision: int64 | required
+ apiVersion: string | #2 omitempty
+ data: raw | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ revision: int64 | #3 required
 apps.v1.DaemonSet
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: apps.v1.DaemonSetSpec | omitempty
- status: apps.v1.DaemonSetStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: apps.v1.DaemonSetSpec | #2 omitempty
+ status: apps.v1.DaemonSetStatus | #3 omitempty
 apps.v1.DaemonSetCondition
- lastTransitionTime: time | omitempty
- message: string | omitempty
- reason: string | omitempty
- status: string | required
- type: string | required
+ lastTransitionTime: time | #3 omitempty
+ message: string | #5 omitempty
+ reason: string | #4 omitempty
+ status: string | #2 required
+ type: string | #1 required
 apps.v1.DaemonSetSpec
- minReadySeconds: int32 | omitempty
- revisionHistoryLimit: *int32 | omitempty
- selector: *meta.v1.LabelSelector | required
- template: core.v1.PodTemplateSpec | required
- updateStrategy: apps.v1.DaemonSetUpdateStrategy | omitempty
+ minReadySeconds: int32 | #4 omitempty
+ revisionHistoryLimit: *int32 | #6 omitempty
+ selector: *meta.v1.LabelSelector | #1 required
+ template: core.v1.PodTemplateSpec | #2 required
+ updateStrategy: apps.v1.DaemonSetUpdateStrategy | #3 omitempty
 apps.v1.DaemonSetStatus
- collisionCount: *int32 | omitempty
- conditions: []apps.v1.DaemonSetCondition | omitempty list=type patch=merge key=type
- currentNumberScheduled: int32 | required
- desiredNumberScheduled: int32 | required
- numberAvailable: int32 | omitempty
- numberMisscheduled: int32 | required
- numberReady: int32 | required
- numberUnavailable: int32 | omitempty
- observedGeneration: int64 | omitempty
- updatedNumberScheduled: int32 | omitempty
+ collisionCount: *int32 | #9 omitempty
+ conditions: []apps.v1.DaemonSetCondition | #10 omitempty list=type patch=merge key=type
+ currentNumberScheduled: int32 | #1 required
+ desiredNumberScheduled: int32 | #3 required
+ numberAvailable: int32 | #7 omitempty
+ numberMisscheduled: int32 | #2 required
+ numberReady: int32 | #4 required
+ numberUnavailable: int32 | #8 omitempty
+ observedGeneration: int64 | #5 omitempty
+ updatedNumberScheduled: int32 | #6 omitempty
 apps.v1.DaemonSetUpdateStrategy
- rollingUpdate: *apps.v1.RollingUpdateDaemonSet | omitempty
- type: string | omitempty
+ rollingUpdate: *apps.v1.RollingUpdateDaemonSet | #2 omitempty
+ type: string | #1 omitempty
 apps.v1.Deployment
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: apps.v1.DeploymentSpec | omitempty
- status: apps.v1.DeploymentStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: apps.v1.DeploymentSpec | #2 omitempty
+ status: apps.v1.DeploymentStatus | #3 omitempty
 apps.v1.DeploymentCondition
- lastTransitionTime: time | omitempty
- lastUpdateTime: time | omitempty
- message: string | omitempty
- reason: string | omitempty
- status: string | required
- type: string | required
+ lastTransitionTime: time | #7 omitempty
+ lastUpdateTime: time | #6 omitempty
+ message: string | #5 omitempty
+ reason: string | #4 omitempty
+ status: string | #2 required
+ type: string | #1 required
 apps.v1.DeploymentSpec
- minReadySeconds: int32 | omitempty
- paused: boolean | omitempty
- progressDeadlineSeconds: *int32 | omitempty
- replicas: *int32 | omitempty
- revisionHistoryLimit: *int32 | omitempty
- selector: *meta.v1.LabelSelector | required
- strategy: apps.v1.DeploymentStrategy | omitempty patch=retainKeys
- template: core.v1.PodTemplateSpec | required
+ minReadySeconds: int32 | #5 omitempty
+ paused: boolean | #7 omitempty
+ progressDeadlineSeconds: *int32 | #9 omitempty
+ replicas: *int32 | #1 omitempty
+ revisionHistoryLimit: *int32 | #6 omitempty
+ selector: *meta.v1.LabelSelector | #2 required
+ strategy: apps.v1.DeploymentStrategy | #4 omitempty patch=retainKeys
+ template: core.v1.PodTemplateSpec | #3 required
 apps.v1.DeploymentStatus
- availableReplicas: int32 | omitempty
- collisionCount: *int32 | omitempty
- conditions: []apps.v1.DeploymentCondition | omitempty list=type patch=merge key=type
- observedGeneration: int64 | omitempty
- readyReplicas: int32 | omitempty
- replicas: int32 | omitempty
- terminatingReplicas: *int32 | omitempty
- unavailableReplicas: int32 | omitempty
- updatedReplicas: int32 | omitempty
+ availableReplicas: int32 | #4 omitempty
+ collisionCount: *int32 | #8 omitempty
+ conditions: []apps.v1.DeploymentCondition | #6 omitempty list=type patch=merge key=type
+ observedGeneration: int64 | #1 omitempty
+ readyReplicas: int32 | #7 omitempty
+ replicas: int32 | #2 omitempty
+ terminatingReplicas: *int32 | #9 omitempty
+ unavailableReplicas: int32 | #5 omitempty
+ updatedReplicas: int32 | #3 omitempty
 apps.v1.DeploymentStrategy
- rollingUpdate: *apps.v1.RollingUpdateDeployment | omitempty
- type: string | omitempty
+ rollingUpdate: *apps.v1.RollingUpdateDeployment | #2 omitempty
+ type: string | #1 omitempty
 apps.v1.ReplicaSet
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: apps.v1.ReplicaSetSpec | omitempty
- status: apps.v1.ReplicaSetStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: apps.v1.ReplicaSetSpec | #2 omitempty
+ status: apps.v1.ReplicaSetStatus | #3 omitempty
 apps.v1.ReplicaSetCondition
- lastTransitionTime: time | omitempty
- message: string | omitempty
- reason: string | omitempty
- status: string | required
- type: string | required
+ lastTransitionTime: time | #3 omitempty
+ message: string | #5 omitempty
+ reason: string | #4 omitempty
+ status: string | #2 required
+ type: string | #1 required
 apps.v1.ReplicaSetSpec
- minReadySeconds: int32 | omitempty
- replicas: *int32 | omitempty
- selector: *meta.v1.LabelSelector | required
- template: core.v1.PodTemplateSpec | omitempty
+ minReadySeconds: int32 | #4 omitempty
+ replicas: *int32 | #1 omitempty
+ selector: *meta.v1.LabelSelector | #2 required
+ template: core.v1.PodTemplateSpec | #3 omitempty
 apps.v1.ReplicaSetStatus
- availableReplicas: int32 | omitempty
- conditions: []apps.v1.ReplicaSetCondition | omitempty list=type patch=merge key=type
- fullyLabeledReplicas: int32 | omitempty
- observedGeneration: int64 | omitempty
- readyReplicas: int32 | omitempty
- replicas: int32 | required
- terminatingReplicas: *int32 | omitempty
+ availableReplicas: int32 | #5 omitempty
+ conditions: []apps.v1.ReplicaSetCondition | #6 omitempty list=type patch=merge key=type
+ fullyLabeledReplicas: int32 | #2 omitempty
+ observedGeneration: int64 | #3 omitempty
+ readyReplicas: int32 | #4 omitempty
+ replicas: int32 | #1 required
+ terminatingReplicas: *int32 | #7 omitempty
 apps.v1.RollingUpdateDaemonSet
- maxSurge: *intstr | omitempty
- maxUnavailable: *intstr | omitempty
+ maxSurge: *intstr | #2 omitempty
+ maxUnavailable: *intstr | #1 omitempty
 apps.v1.RollingUpdateDeployment
- maxSurge: *intstr | omitempty
- maxUnavailable: *intstr | omitempty
+ maxSurge: *intstr | #2 omitempty
+ maxUnavailable: *intstr | #1 omitempty
 apps.v1.RollingUpdateStatefulSetStrategy
- maxUnavailable: *intstr | omitempty
- partition: *int32 | omitempty
+ maxUnavailable: *intstr | #2 omitempty
+ partition: *int32 | #1 omitempty
 apps.v1.StatefulSet
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: apps.v1.StatefulSetSpec | omitempty
- status: apps.v1.StatefulSetStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: apps.v1.StatefulSetSpec | #2 omitempty
+ status: apps.v1.StatefulSetStatus | #3 omitempty
 apps.v1.StatefulSetCondition
- lastTransitionTime: time | omitempty
- message: string | omitempty
- reason: string | omitempty
- status: string | required
- type: string | required
+ lastTransitionTime: time | #3 omitempty
+ message: string | #5 omitempty
+ reason: string | #4 omitempty
+ status: string | #2 required
+ type: string | #1 required
 apps.v1.StatefulSetOrdinals
- start: int32
+ start: int32 | #1
 apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy
- whenDeleted: string | omitempty
- whenScaled: string | omitempty
+ whenDeleted: string | #1 omitempty
+ whenScaled: string | #2 omitempty
 apps.v1.StatefulSetSpec
- minReadySeconds: int32 | omitempty
- ordinals: *apps.v1.StatefulSetOrdinals | omitempty
- persistentVolumeClaimRetentionPolicy: *apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy | omitempty
- podManagementPolicy: string | omitempty
- replicas: *int32 | omitempty
- revisionHistoryLimit: *int32 | omitempty
- selector: *meta.v1.LabelSelector | required
- serviceName: string
- template: core.v1.PodTemplateSpec | required
- updateStrategy: apps.v1.StatefulSetUpdateStrategy | omitempty
- volumeClaimTemplates: []core.v1.PersistentVolumeClaim | omitempty
+ minReadySeconds: int32 | #9 omitempty
+ ordinals: *apps.v1.StatefulSetOrdinals | #11 omitempty
+ persistentVolumeClaimRetentionPolicy: *apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy | #10 omitempty
+ podManagementPolicy: string | #6 omitempty
+ replicas: *int32 | #1 omitempty
+ revisionHistoryLimit: *int32 | #8 omitempty
+ selector: *meta.v1.LabelSelector | #2 required
+ serviceName: string | #5
+ template: core.v1.PodTemplateSpec | #3 required
+ updateStrategy: apps.v1.StatefulSetUpdateStrategy | #7 omitempty
+ volumeClaimTemplates: []core.v1.PersistentVolumeClaim | #4 omitempty
 apps.v1.StatefulSetStatus
- availableReplicas: int32
- collisionCount: *int32 | omitempty
- conditions: []apps.v1.StatefulSetCondition | omitempty list=type patch=merge key=type
- currentReplicas: int32 | omitempty
- currentRevision: string | omitempty
- observedGeneration: int64 | omitempty
- readyReplicas: int32 | omitempty
- replicas: int32 | required
- updateRevision: string | omitempty
- updatedReplicas: int32 | omitempty
+ availableReplicas: int32 | #11
+ collisionCount: *int32 | #9 omitempty
+ conditions: []apps.v1.StatefulSetCondition | #10 omitempty list=type patch=merge key=type
+ currentReplicas: int32 | #4 omitempty
+ currentRevision: string | #6 omitempty
+ observedGeneration: int64 | #1 omitempty
+ readyReplicas: int32 | #3 omitempty
+ replicas: int32 | #2 required
+ updateRevision: string | #7 omitempty
+ updatedReplicas: int32 | #5 omitempty
 apps.v1.StatefulSetUpdateStrategy
- rollingUpdate: *apps.v1.RollingUpdateStatefulSetStrategy | omitempty
- type: string | omitempty
+ rollingUpdate: *apps.v1.RollingUpdateStatefulSetStrategy | #2 omitempty
+ type: string | #1 omitempty
 authentication.v1.BoundObjectReference
- apiVersion: string | omitempty
- kind: string | omitempty
- name: string | omitempty
- uid: string | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ name: string | #3 omitempty
+ uid: string | #4 omitempty
 authentication.v1.SelfSubjectReview
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- status: authentication.v1.SelfSubjectReviewStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ status: authentication.v1.SelfSubjectReviewStatus | #2 omitempty
 authentication.v1.SelfSubjectReviewStatus
- userInfo: authentication.v1.UserInfo | omitempty
+ userInfo: authentication.v1.UserInfo | #1 omitempty
 authentication.v1.TokenRequest
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: authentication.v1.TokenRequestSpec | required
- status: authentication.v1.TokenRequestStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: authentication.v1.TokenRequestSpec | #2 required
+ status: authentication.v1.TokenRequestStatus | #3 omitempty
 authentication.v1.TokenRequestSpec
- audiences: []string | required
- boundObjectRef: *authentication.v1.BoundObjectReference
- expirationSeconds: *int64
+ audiences: []string | #1 required
+ boundObjectRef: *authentication.v1.BoundObjectReference | #3
+ expirationSeconds: *int64 | #4
 authentication.v1.TokenRequestStatus
- expirationTimestamp: time | required
- token: string | required
+ expirationTimestamp: time | #2 required
+ token: string | #1 required
 authentication.v1.TokenReview
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: authentication.v1.TokenReviewSpec | required
- status: authentication.v1.TokenReviewStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: authentication.v1.TokenReviewSpec | #2 required
+ status: authentication.v1.TokenReviewStatus | #3 omitempty
 authentication.v1.TokenReviewSpec
- audiences: []string | omitempty
- token: string | omitempty
+ audiences: []string | #2 omitempty
+ token: string | #1 omitempty
 authentication.v1.TokenReviewStatus
- audiences: []string | omitempty
- authenticated: boolean | omitempty
- error: string | omitempty
- user: authentication.v1.UserInfo | omitempty
+ audiences: []string | #4 omitempty
+ authenticated: boolean | #1 omitempty
+ error: string | #3 omitempty
+ user: authentication.v1.UserInfo | #2 omitempty
 authentication.v1.UserInfo
- extra: map []string | omitempty
- groups: []string | omitempty
- uid: string | omitempty
- username: string | omitempty
+ extra: map []string | #4 omitempty
+ groups: []string | #3 omitempty
+ uid: string | #2 omitempty
+ username: string | #1 omitempty
 authorization.v1.FieldSelectorAttributes
- rawSelector: string | omitempty
- requirements: []meta.v1.FieldSelectorRequirement | omitempty
+ rawSelector: string | #1 omitempty
+ requirements: []meta.v1.FieldSelectorRequirement | #2 omitempty
 authorization.v1.LabelSelectorAttributes
- rawSelector: string | omitempty
- requirements: []meta.v1.LabelSelectorRequirement | omitempty
+ rawSelector: string | #1 omitempty
+ requirements: []meta.v1.LabelSelectorRequirement | #2 omitempty
 authorization.v1.LocalSubjectAccessReview
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: authorization.v1.SubjectAccessReviewSpec | required
- status: authorization.v1.SubjectAccessReviewStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: authorization.v1.SubjectAccessReviewSpec | #2 required
+ status: authorization.v1.SubjectAccessReviewStatus | #3 omitempty
 authorization.v1.NonResourceAttributes
- path: string | omitempty
- verb: string | omitempty
+ path: string | #1 omitempty
+ verb: string | #2 omitempty
 authorization.v1.NonResourceRule
- nonResourceURLs: []string | omitempty
- verbs: []string | required
+ nonResourceURLs: []string | #2 omitempty
+ verbs: []string | #1 required
 authorization.v1.ResourceAttributes
- fieldSelector: *authorization.v1.FieldSelectorAttributes | omitempty
- group: string | omitempty
- labelSelector: *authorization.v1.LabelSelectorAttributes | omitempty
- name: string | omitempty
- namespace: string | omitempty
- resource: string | omitempty
- subresource: string | omitempty
- verb: string | omitempty
- version: string | omitempty
+ fieldSelector: *authorization.v1.FieldSelectorAttributes | #8 omitempty
+ group: string | #3 omitempty
+ labelSelector: *authorization.v1.LabelSelectorAttributes | #9 omitempty
+ name: string | #7 omitempty
+ namespace: string | #1 omitempty
+ resource: string | #5 omitempty
+ subresource: string | #6 omitempty
+ verb: string | #2 omitempty
+ version: string | #4 omitempty
 authorization.v1.ResourceRule
- apiGroups: []string | omitempty
- resourceNames: []string | omitempty
- resources: []string | omitempty
- verbs: []string | required
+ apiGroups: []string | #2 omitempty
+ resourceNames: []string | #4 omitempty
+ resources: []string | #3 omitempty
+ verbs: []string | #1 required
 authorization.v1.SelfSubjectAccessReview
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: authorization.v1.SelfSubjectAccessReviewSpec | required
- status: authorization.v1.SubjectAccessReviewStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: authorization.v1.SelfSubjectAccessReviewSpec | #2 required
+ status: authorization.v1.SubjectAccessReviewStatus | #3 omitempty
 authorization.v1.SelfSubjectAccessReviewSpec
- nonResourceAttributes: *authorization.v1.NonResourceAttributes | omitempty
- resourceAttributes: *authorization.v1.ResourceAttributes | omitempty
+ nonResourceAttributes: *authorization.v1.NonResourceAttributes | #2 omitempty
+ resourceAttributes: *authorization.v1.ResourceAttributes | #1 omitempty
 authorization.v1.SelfSubjectRulesReview
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: authorization.v1.SelfSubjectRulesReviewSpec | required
- status: authorization.v1.SubjectRulesReviewStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: authorization.v1.SelfSubjectRulesReviewSpec | #2 required
+ status: authorization.v1.SubjectRulesReviewStatus | #3 omitempty
 authorization.v1.SelfSubjectRulesReviewSpec
- namespace: string | omitempty
+ namespace: string | #1 omitempty
 authorization.v1.SubjectAccessReview
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: authorization.v1.SubjectAccessReviewSpec | required
- status: authorization.v1.SubjectAccessReviewStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: authorization.v1.SubjectAccessReviewSpec | #2 required
+ status: authorization.v1.SubjectAccessReviewStatus | #3 omitempty
 authorization.v1.SubjectAccessReviewSpec
- extra: map []string | omitempty
- groups: []string | omitempty
- nonResourceAttributes: *authorization.v1.NonResourceAttributes | omitempty
- resourceAttributes: *authorization.v1.ResourceAttributes | omitempty
- uid: string | omitempty
- user: string | omitempty
+ extra: map []string | #5 omitempty
+ groups: []string | #4 omitempty
+ nonResourceAttributes: *authorization.v1.NonResourceAttributes | #2 omitempty
+ resourceAttributes: *authorization.v1.ResourceAttributes | #1 omitempty
+ uid: string | #6 omitempty
+ user: string | #3 omitempty
 authorization.v1.SubjectAccessReviewStatus
- allowed: boolean | required
- denied: boolean | omitempty
- evaluationError: string | omitempty
- reason: string | omitempty
+ allowed: boolean | #1 required
+ denied: boolean | #4 omitempty
+ evaluationError: string | #3 omitempty
+ reason: string | #2 omitempty
 authorization.v1.SubjectRulesReviewStatus
- evaluationError: string | omitempty
- incomplete: boolean | required
- nonResourceRules: []authorization.v1.NonResourceRule | required
- resourceRules: []authorization.v1.ResourceRule | required
+ evaluationError: string | #4 omitempty
+ incomplete: boolean | #3 required
+ nonResourceRules: []authorization.v1.NonResourceRule | #2 required
+ resourceRules: []authorization.v1.ResourceRule | #1 required
 autoscaling.v1.Scale
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: autoscaling.v1.ScaleSpec | omitempty
- status: autoscaling.v1.ScaleStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: autoscaling.v1.ScaleSpec | #2 omitempty
+ status: autoscaling.v1.ScaleStatus | #3 omitempty
 autoscaling.v1.ScaleSpec
- replicas: int32 | omitempty
+ replicas: int32 | #1 omitempty
 autoscaling.v1.ScaleStatus
- replicas: int32 | required
- selector: string | omitempty
+ replicas: int32 | #1 required
+ selector: string | #2 omitempty
 autoscaling.v2.ContainerResourceMetricSource
- container: string | required
- name: string | required
- target: autoscaling.v2.MetricTarget | required
+ container: string | #3 required
+ name: string | #1 required
+ target: autoscaling.v2.MetricTarget | #2 required
 autoscaling.v2.ContainerResourceMetricStatus
- container: string | required
- current: autoscaling.v2.MetricValueStatus | required
- name: string | required
+ container: string | #3 required
+ current: autoscaling.v2.MetricValueStatus | #2 required
+ name: string | #1 required
 autoscaling.v2.CrossVersionObjectReference
- apiVersion: string | omitempty
- kind: string | required
- name: string | required
+ apiVersion: string | #3 omitempty
+ kind: string | #1 required
+ name: string | #2 required
 autoscaling.v2.ExternalMetricSource
- metric: autoscaling.v2.MetricIdentifier | required
- target: autoscaling.v2.MetricTarget | required
+ metric: autoscaling.v2.MetricIdentifier | #1 required
+ target: autoscaling.v2.MetricTarget | #2 required
 autoscaling.v2.ExternalMetricStatus
- current: autoscaling.v2.MetricValueStatus | required
- metric: autoscaling.v2.MetricIdentifier | required
+ current: autoscaling.v2.MetricValueStatus | #2 required
+ metric: autoscaling.v2.MetricIdentifier | #1 required
 autoscaling.v2.HPAScalingPolicy
- periodSeconds: int32 | required
- type: string | required
- value: int32 | required
+ periodSeconds: int32 | #3 required
+ type: string | #1 required
+ value: int32 | #2 required
 autoscaling.v2.HPAScalingRules
- policies: []autoscaling.v2.HPAScalingPolicy | omitempty
- selectPolicy: *string | omitempty
- stabilizationWindowSeconds: *int32 | omitempty
- tolerance: *quantity | omitempty
+ policies: []autoscaling.v2.HPAScalingPolicy | #2 omitempty
+ selectPolicy: *string | #1 omitempty
+ stabilizationWindowSeconds: *int32 | #3 omitempty
+ tolerance: *quantity | #4 omitempty
 autoscaling.v2.HorizontalPodAutoscaler
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: autoscaling.v2.HorizontalPodAutoscalerSpec | omitempty
- status: autoscaling.v2.HorizontalPodAutoscalerStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: autoscaling.v2.HorizontalPodAutoscalerSpec | #2 omitempty
+ status: autoscaling.v2.HorizontalPodAutoscalerStatus | #3 omitempty
 autoscaling.v2.HorizontalPodAutoscalerBehavior
- scaleDown: *autoscaling.v2.HPAScalingRules | omitempty
- scaleUp: *autoscaling.v2.HPAScalingRules | omitempty
+ scaleDown: *autoscaling.v2.HPAScalingRules | #2 omitempty
+ scaleUp: *autoscaling.v2.HPAScalingRules | #1 omitempty
 autoscaling.v2.HorizontalPodAutoscalerCondition
- lastTransitionTime: time | omitempty
- message: string | omitempty
- reason: string | omitempty
- status: string | required
- type: string | required
+ lastTransitionTime: time | #3 omitempty
+ message: string | #5 omitempty
+ reason: string | #4 omitempty
+ status: string | #2 required
+ type: string | #1 required
 autoscaling.v2.HorizontalPodAutoscalerSpec
- behavior: *autoscaling.v2.HorizontalPodAutoscalerBehavior | omitempty
- maxReplicas: int32 | required
- metrics: []autoscaling.v2.MetricSpec | omitempty
- minReplicas: *int32 | omitempty
- scaleTargetRef: autoscaling.v2.CrossVersionObjectReference | required
+ behavior: *autoscaling.v2.HorizontalPodAutoscalerBehavior | #5 omitempty
+ maxReplicas: int32 | #3 required
+ metrics: []autoscaling.v2.MetricSpec | #4 omitempty
+ minReplicas: *int32 | #2 omitempty
+ scaleTargetRef: autoscaling.v2.CrossVersionObjectReference | #1 required
 autoscaling.v2.HorizontalPodAutoscalerStatus
- conditions: []autoscaling.v2.HorizontalPodAutoscalerCondition | omitempty list=type patch=merge key=type
- currentMetrics: []autoscaling.v2.MetricStatus
- currentReplicas: int32 | omitempty
- desiredReplicas: int32 | required
- lastScaleTime: *time | omitempty
- observedGeneration: *int64 | omitempty
+ conditions: []autoscaling.v2.HorizontalPodAutoscalerCondition | #6 omitempty list=type patch=merge key=type
+ currentMetrics: []autoscaling.v2.MetricStatus | #5
+ currentReplicas: int32 | #3 omitempty
+ desiredReplicas: int32 | #4 required
+ lastScaleTime: *time | #2 omitempty
+ observedGeneration: *int64 | #1 omitempty
 autoscaling.v2.MetricIdentifier
- name: string | required
- selector: *meta.v1.LabelSelector | omitempty
+ name: string | #1 required
+ selector: *meta.v1.LabelSelector | #2 omitempty
 autoscaling.v2.MetricSpec
- containerResource: *autoscaling.v2.ContainerResourceMetricSource | omitempty
- external: *autoscaling.v2.ExternalMetricSource | omitempty
- object: *autoscaling.v2.ObjectMetricSource | omitempty
- pods: *autoscaling.v2.PodsMetricSource | omitempty
- resource: *autoscaling.v2.ResourceMetricSource | omitempty
- type: string | required
+ containerResource: *autoscaling.v2.ContainerResourceMetricSource | #7 omitempty
+ external: *autoscaling.v2.ExternalMetricSource | #5 omitempty
+ object: *autoscaling.v2.ObjectMetricSource | #2 omitempty
+ pods: *autoscaling.v2.PodsMetricSource | #3 omitempty
+ resource: *autoscaling.v2.ResourceMetricSource | #4 omitempty
+ type: string | #1 required
 autoscaling.v2.MetricStatus
- containerResource: *autoscaling.v2.ContainerResourceMetricStatus | omitempty
- external: *autoscaling.v2.ExternalMetricStatus | omitempty
- object: *autoscaling.v2.ObjectMetricStatus | omitempty
- pods: *autoscaling.v2.PodsMetricStatus | omitempty
- resource: *autoscaling.v2.ResourceMetricStatus | omitempty
- type: string | required
+ containerResource: *autoscaling.v2.ContainerResourceMetricStatus | #7 omitempty
+ external: *autoscaling.v2.ExternalMetricStatus | #5 omitempty
+ object: *autoscaling.v2.ObjectMetricStatus | #2 omitempty
+ pods: *autoscaling.v2.PodsMetricStatus | #3 omitempty
+ resource: *autoscaling.v2.ResourceMetricStatus | #4 omitempty
+ type: string | #1 required
 autoscaling.v2.MetricTarget
- averageUtilization: *int32 | omitempty
- averageValue: *quantity | omitempty
- type: string | required
- value: *quantity | omitempty
+ averageUtilization: *int32 | #4 omitempty
+ averageValue: *quantity | #3 omitempty
+ type: string | #1 required
+ value: *quantity | #2 omitempty
 autoscaling.v2.MetricValueStatus
- averageUtilization: *int32 | omitempty
- averageValue: *quantity | omitempty
- value: *quantity | omitempty
+ averageUtilization: *int32 | #3 omitempty
+ averageValue: *quantity | #2 omitempty
+ value: *quantity | #1 omitempty
 autoscaling.v2.ObjectMetricSource
- describedObject: autoscaling.v2.CrossVersionObjectReference | required
- metric: autoscaling.v2.MetricIdentifier | required
- target: autoscaling.v2.MetricTarget | required
+ describedObject: autoscaling.v2.CrossVersionObjectReference | #1 required
+ metric: autoscaling.v2.MetricIdentifier | #3 required
+ target: autoscaling.v2.MetricTarget | #2 required
 autoscaling.v2.ObjectMetricStatus
- current: autoscaling.v2.MetricValueStatus | required
- describedObject: autoscaling.v2.CrossVersionObjectReference | required
- metric: autoscaling.v2.MetricIdentifier | required
+ current: autoscaling.v2.MetricValueStatus | #2 required
+ describedObject: autoscaling.v2.CrossVersionObjectReference | #3 required
+ metric: autoscaling.v2.MetricIdentifier | #1 required
 autoscaling.v2.PodsMetricSource
- metric: autoscaling.v2.MetricIdentifier | required
- target: autoscaling.v2.MetricTarget | required
+ metric: autoscaling.v2.MetricIdentifier | #1 required
+ target: autoscaling.v2.MetricTarget | #2 required
 autoscaling.v2.PodsMetricStatus
- current: autoscaling.v2.MetricValueStatus | required
- metric: autoscaling.v2.MetricIdentifier | required
+ current: autoscaling.v2.MetricValueStatus | #2 required
+ metric: autoscaling.v2.MetricIdentifier | #1 required
 autoscaling.v2.ResourceMetricSource
- name: string | required
- target: autoscaling.v2.MetricTarget | required
+ name: string | #1 required
+ target: autoscaling.v2.MetricTarget | #2 required
 autoscaling.v2.ResourceMetricStatus
- current: autoscaling.v2.MetricValueStatus | required
- name: string | required
+ current: autoscaling.v2.MetricValueStatus | #2 required
+ name: string | #1 required
 batch.v1.CronJob
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: batch.v1.CronJobSpec | omitempty
- status: batch.v1.CronJobStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: batch.v1.CronJobSpec | #2 omitempty
+ status: batch.v1.CronJobStatus | #3 omitempty
 batch.v1.CronJobSpec
- concurrencyPolicy: string | omitempty
- failedJobsHistoryLimit: *int32 | omitempty
- jobTemplate: batch.v1.JobTemplateSpec | required
- schedule: string | required
- startingDeadlineSeconds: *int64 | omitempty
- successfulJobsHistoryLimit: *int32 | omitempty
- suspend: *boolean | omitempty
- timeZone: *string | omitempty
+ concurrencyPolicy: string | #3 omitempty
+ failedJobsHistoryLimit: *int32 | #7 omitempty
+ jobTemplate: batch.v1.JobTemplateSpec | #5 required
+ schedule: string | #1 required
+ startingDeadlineSeconds: *int64 | #2 omitempty
+ successfulJobsHistoryLimit: *int32 | #6 omitempty
+ suspend: *boolean | #4 omitempty
+ timeZone: *string | #8 omitempty
 batch.v1.CronJobStatus
- active: []core.v1.ObjectReference | omitempty
- lastScheduleTime: *time | omitempty
- lastSuccessfulTime: *time | omitempty
+ active: []core.v1.ObjectReference | #1 omitempty
+ lastScheduleTime: *time | #4 omitempty
+ lastSuccessfulTime: *time | #5 omitempty
 batch.v1.Job
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: batch.v1.JobSpec | omitempty
- status: batch.v1.JobStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: batch.v1.JobSpec | #2 omitempty
+ status: batch.v1.JobStatus | #3 omitempty
 batch.v1.JobCondition
- lastProbeTime: time | omitempty
- lastTransitionTime: time | omitempty
- message: string | omitempty
- reason: string | omitempty
- status: string | required
- type: string | required
+ lastProbeTime: time | #3 omitempty
+ lastTransitionTime: time | #4 omitempty
+ message: string | #6 omitempty
+ reason: string | #5 omitempty
+ status: string | #2 required
+ type: string | #1 required
 batch.v1.JobSpec
- activeDeadlineSeconds: *int64 | omitempty
- backoffLimit: *int32 | omitempty
- backoffLimitPerIndex: *int32 | omitempty
- completionMode: *string | omitempty
- completions: *int32 | omitempty
- managedBy: *string | omitempty
- manualSelector: *boolean | omitempty
- maxFailedIndexes: *int32 | omitempty
- parallelism: *int32 | omitempty
- podFailurePolicy: *batch.v1.PodFailurePolicy | omitempty
- podReplacementPolicy: *string | omitempty
- selector: *meta.v1.LabelSelector | omitempty
- successPolicy: *batch.v1.SuccessPolicy | omitempty
- suspend: *boolean | omitempty
- template: core.v1.PodTemplateSpec | required
- ttlSecondsAfterFinished: *int32 | omitempty
+ activeDeadlineSeconds: *int64 | #3 omitempty
+ backoffLimit: *int32 | #7 omitempty
+ backoffLimitPerIndex: *int32 | #12 omitempty
+ completionMode: *string | #9 omitempty
+ completions: *int32 | #2 omitempty
+ managedBy: *string | #15 omitempty
+ manualSelector: *boolean | #5 omitempty
+ maxFailedIndexes: *int32 | #13 omitempty
+ parallelism: *int32 | #1 omitempty
+ podFailurePolicy: *batch.v1.PodFailurePolicy | #11 omitempty
+ podReplacementPolicy: *string | #14 omitempty
+ selector: *meta.v1.LabelSelector | #4 omitempty
+ successPolicy: *batch.v1.SuccessPolicy | #16 omitempty
+ suspend: *boolean | #10 omitempty
+ template: core.v1.PodTemplateSpec | #6 required
+ ttlSecondsAfterFinished: *int32 | #8 omitempty
 batch.v1.JobStatus
- active: int32 | omitempty
- completedIndexes: string | omitempty
- completionTime: *time | omitempty
- conditions: []batch.v1.JobCondition | omitempty patch=merge key=type
- failed: int32 | omitempty
- failedIndexes: *string | omitempty
- ready: *int32 | omitempty
- startTime: *time | omitempty
- succeeded: int32 | omitempty
- terminating: *int32 | omitempty
- uncountedTerminatedPods: *batch.v1.UncountedTerminatedPods | omitempty
+ active: int32 | #4 omitempty
+ completedIndexes: string | #7 omitempty
+ completionTime: *time | #3 omitempty
+ conditions: []batch.v1.JobCondition | #1 omitempty patch=merge key=type
+ failed: int32 | #6 omitempty
+ failedIndexes: *string | #10 omitempty
+ ready: *int32 | #9 omitempty
+ startTime: *time | #2 omitempty
+ succeeded: int32 | #5 omitempty
+ terminating: *int32 | #11 omitempty
+ uncountedTerminatedPods: *batch.v1.UncountedTerminatedPods | #8 omitempty
 batch.v1.JobTemplateSpec
- metadata: meta.v1.ObjectMeta | omitempty
- spec: batch.v1.JobSpec | omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: batch.v1.JobSpec | #2 omitempty
 batch.v1.PodFailurePolicy
- rules: []batch.v1.PodFailurePolicyRule | required
+ rules: []batch.v1.PodFailurePolicyRule | #1 required
 batch.v1.PodFailurePolicyOnExitCodesRequirement
- containerName: *string | omitempty
- operator: string | required
- values: []int32 | required list=set
+ containerName: *string | #1 omitempty
+ operator: string | #2 required
+ values: []int32 | #3 required list=set
 batch.v1.PodFailurePolicyOnPodConditionsPattern
- status: string
- type: string | required
+ status: string | #2
+ type: string | #1 required
 batch.v1.PodFailurePolicyRule
- action: string | required
- onExitCodes: *batch.v1.PodFailurePolicyOnExitCodesRequirement | omitempty
- onPodConditions: []batch.v1.PodFailurePolicyOnPodConditionsPattern | omitempty
+ action: string | #1 required
+ onExitCodes: *batch.v1.PodFailurePolicyOnExitCodesRequirement | #2 omitempty
+ onPodConditions: []batch.v1.PodFailurePolicyOnPodConditionsPattern | #3 omitempty
 batch.v1.SuccessPolicy
- rules: []batch.v1.SuccessPolicyRule | required
+ rules: []batch.v1.SuccessPolicyRule | #1 required
 batch.v1.SuccessPolicyRule
- succeededCount: *int32 | omitempty
- succeededIndexes: *string | omitempty
+ succeededCount: *int32 | #2 omitempty
+ succeededIndexes: *string | #1 omitempty
 batch.v1.UncountedTerminatedPods
- failed: []string | omitempty list=set
- succeeded: []string | omitempty list=set
+ failed: []string | #2 omitempty list=set
+ succeeded: []string | #1 omitempty list=set
 coordination.v1.Lease
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: coordination.v1.LeaseSpec | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: coordination.v1.LeaseSpec | #2 omitempty
 coordination.v1.LeaseSpec
- acquireTime: *microtime | omitempty
- holderIdentity: *string | omitempty
- leaseDurationSeconds: *int32 | omitempty
- leaseTransitions: *int32 | omitempty
- preferredHolder: *string | omitempty
- renewTime: *microtime | omitempty
- strategy: *string | omitempty
+ acquireTime: *microtime | #3 omitempty
+ holderIdentity: *string | #1 omitempty
+ leaseDurationSeconds: *int32 | #2 omitempty
+ leaseTransitions: *int32 | #5 omitempty
+ preferredHolder: *string | #7 omitempty
+ renewTime: *microtime | #4 omitempty
+ strategy: *string | #6 omitempty
 core.v1.AWSElasticBlockStoreVolumeSource
- fsType: string | omitempty
- partition: int32 | omitempty
- readOnly: boolean | omitempty
- volumeID: string | required
+ fsType: string | #2 omitempty
+ partition: int32 | #3 omitempty
+ readOnly: boolean | #4 omitempty
+ volumeID: string | #1 required
 core.v1.Affinity
- nodeAffinity: *core.v1.NodeAffinity | omitempty
- podAffinity: *core.v1.PodAffinity | omitempty
- podAntiAffinity: *core.v1.PodAntiAffinity | omitempty
+ nodeAffinity: *core.v1.NodeAffinity | #1 omitempty
+ podAffinity: *core.v1.PodAffinity | #2 omitempty
+ podAntiAffinity: *core.v1.PodAntiAffinity | #3 omitempty
 core.v1.AppArmorProfile
- localhostProfile: *string | omitempty
- type: string | required
+ localhostProfile: *string | #2 omitempty
+ type: string | #1 required
 core.v1.AttachedVolume
- devicePath: string | required
- name: string | required
+ devicePath: string | #2 required
+ name: string | #1 required
 core.v1.AzureDiskVolumeSource
- cachingMode: *string | omitempty
- diskName: string | required
- diskURI: string | required
- fsType: *string | omitempty
- kind: *string | omitempty
- readOnly: *boolean | omitempty
+ cachingMode: *string | #3 omitempty
+ diskName: string | #1 required
+ diskURI: string | #2 required
+ fsType: *string | #4 omitempty
+ kind: *string | #6 omitempty
+ readOnly: *boolean | #5 omitempty
 core.v1.AzureFilePersistentVolumeSource
- readOnly: boolean | omitempty
- secretName: string | required
- secretNamespace: *string
- shareName: string | required
+ readOnly: boolean | #3 omitempty
+ secretName: string | #1 required
+ secretNamespace: *string | #4
+ shareName: string | #2 required
 core.v1.AzureFileVolumeSource
- readOnly: boolean | omitempty
- secretName: string | required
- shareName: string | required
+ readOnly: boolean | #3 omitempty
+ secretName: string | #1 required
+ shareName: string | #2 required
 core.v1.Binding
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- target: core.v1.ObjectReference | required
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ target: core.v1.ObjectReference | #2 required
 core.v1.CSIPersistentVolumeSource
- controllerExpandSecretRef: *core.v1.SecretReference | omitempty
- controllerPublishSecretRef: *core.v1.SecretReference | omitempty
- driver: string | required
- fsType: string | omitempty
- nodeExpandSecretRef: *core.v1.SecretReference | omitempty
- nodePublishSecretRef: *core.v1.SecretReference | omitempty
- nodeStageSecretRef: *core.v1.SecretReference | omitempty
- readOnly: boolean | omitempty
- volumeAttributes: map string | omitempty
- volumeHandle: string | required
+ controllerExpandSecretRef: *core.v1.SecretReference | #9 omitempty
+ controllerPublishSecretRef: *core.v1.SecretReference | #6 omitempty
+ driver: string | #1 required
+ fsType: string | #4 omitempty
+ nodeExpandSecretRef: *core.v1.SecretReference | #10 omitempty
+ nodePublishSecretRef: *core.v1.SecretReference | #8 omitempty
+ nodeStageSecretRef: *core.v1.SecretReference | #7 omitempty
+ readOnly: boolean | #3 omitempty
+ volumeAttributes: map string | #5 omitempty
+ volumeHandle: string | #2 required
 core.v1.CSIVolumeSource
- driver: string | required
- fsType: *string | omitempty
- nodePublishSecretRef: *core.v1.LocalObjectReference | omitempty
- readOnly: *boolean | omitempty
- volumeAttributes: map string | omitempty
+ driver: string | #1 required
+ fsType: *string | #3 omitempty
+ nodePublishSecretRef: *core.v1.LocalObjectReference | #5 omitempty
+ readOnly: *boolean | #2 omitempty
+ volumeAttributes: map string | #4 omitempty
 core.v1.Capabilities
- add: []string | omitempty
- drop: []string | omitempty
+ add: []string | #1 omitempty
+ drop: []string | #2 omitempty
 core.v1.CephFSPersistentVolumeSource
- monitors: []string | required
- path: string | omitempty
- readOnly: boolean | omitempty
- secretFile: string | omitempty
- secretRef: *core.v1.SecretReference | omitempty
- user: string | omitempty
+ monitors: []string | #1 required
+ path: string | #2 omitempty
+ readOnly: boolean | #6 omitempty
+ secretFile: string | #4 omitempty
+ secretRef: *core.v1.SecretReference | #5 omitempty
+ user: string | #3 omitempty
 core.v1.CephFSVolumeSource
- monitors: []string | required
- path: string | omitempty
- readOnly: boolean | omitempty
- secretFile: string | omitempty
- secretRef: *core.v1.LocalObjectReference | omitempty
- user: string | omitempty
+ monitors: []string | #1 required
+ path: string | #2 omitempty
+ readOnly: boolean | #6 omitempty
+ secretFile: string | #4 omitempty
+ secretRef: *core.v1.LocalObjectReference | #5 omitempty
+ user: string | #3 omitempty
 core.v1.CinderPersistentVolumeSource
- fsType: string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.SecretReference | omitempty
- volumeID: string | required
+ fsType: string | #2 omitempty
+ readOnly: boolean | #3 omitempty
+ secretRef: *core.v1.SecretReference | #4 omitempty
+ volumeID: string | #1 required
 core.v1.CinderVolumeSource
- fsType: string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.LocalObjectReference | omitempty
- volumeID: string | required
+ fsType: string | #2 omitempty
+ readOnly: boolean | #3 omitempty
+ secretRef: *core.v1.LocalObjectReference | #4 omitempty
+ volumeID: string | #1 required
 core.v1.ClientIPConfig
- timeoutSeconds: *int32 | omitempty
+ timeoutSeconds: *int32 | #1 omitempty
 core.v1.ClusterTrustBundleProjection
- labelSelector: *meta.v1.LabelSelector | omitempty
- name: *string | omitempty
- optional: *boolean | omitempty
- path: string | required
- signerName: *string | omitempty
+ labelSelector: *meta.v1.LabelSelector | #3 omitempty
+ name: *string | #1 omitempty
+ optional: *boolean | #5 omitempty
+ path: string | #4 required
+ signerName: *string | #2 omitempty
 core.v1.ConfigMap
- apiVersion: string | omitempty
- binaryData: map bytes | omitempty
- data: map string | omitempty
- immutable: *boolean | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
+ apiVersion: string | #2 omitempty
+ binaryData: map bytes | #3 omitempty
+ data: map string | #2 omitempty
+ immutable: *boolean | #4 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
 core.v1.ConfigMapEnvSource
- name: string | omitempty
- optional: *boolean | omitempty
+ name: string | #1.1 omitempty
+ optional: *boolean | #2 omitempty
 core.v1.ConfigMapKeySelector atomic
- key: string | required
- name: string | omitempty
- optional: *boolean | omitempty
+ key: string | #2 required
+ name: string | #1.1 omitempty
+ optional: *boolean | #3 omitempty
 core.v1.ConfigMapNodeConfigSource
- kubeletConfigKey: string | required
- name: string | required
- namespace: string | required
- resourceVersion: string | omitempty
- uid: string | omitempty
+ kubeletConfigKey: string | #5 required
+ name: string | #2 required
+ namespace: string | #1 required
+ resourceVersion: string | #4 omitempty
+ uid: string | #3 omitempty
 core.v1.ConfigMapProjection
- items: []core.v1.KeyToPath | omitempty
- name: string | omitempty
- optional: *boolean | omitempty
+ items: []core.v1.KeyToPath | #2 omitempty
+ name: string | #1.1 omitempty
+ optional: *boolean | #4 omitempty
 core.v1.ConfigMapVolumeSource
- defaultMode: *int32 | omitempty
- items: []core.v1.KeyToPath | omitempty
- name: string | omitempty
- optional: *boolean | omitempty
+ defaultMode: *int32 | #3 omitempty
+ items: []core.v1.KeyToPath | #2 omitempty
+ name: string | #1.1 omitempty
+ optional: *boolean | #4 omitempty
 core.v1.Container
- args: []string | omitempty
- command: []string | omitempty
- env: []core.v1.EnvVar | omitempty list=name patch=merge key=name
- envFrom: []core.v1.EnvFromSource | omitempty
- image: string | omitempty
- imagePullPolicy: string | omitempty
- lifecycle: *core.v1.Lifecycle | omitempty
- livenessProbe: *core.v1.Probe | omitempty
- name: string | required
- ports: []core.v1.ContainerPort | omitempty list=containerPort,protocol patch=merge key=containerPort
- readinessProbe: *core.v1.Probe | omitempty
- resizePolicy: []core.v1.ContainerResizePolicy | omitempty
- resources: core.v1.ResourceRequirements | omitempty
- restartPolicy: *string | omitempty
- restartPolicyRules: []core.v1.ContainerRestartRule | omitempty
- securityContext: *core.v1.SecurityContext | omitempty
- startupProbe: *core.v1.Probe | omitempty
- stdin: boolean | omitempty
- stdinOnce: boolean | omitempty
- terminationMessagePath: string | omitempty
- terminationMessagePolicy: string | omitempty
- tty: boolean | omitempty
- volumeDevices: []core.v1.VolumeDevice | omitempty list=devicePath patch=merge key=devicePath
- volumeMounts: []core.v1.VolumeMount | omitempty list=mountPath patch=merge key=mountPath
- workingDir: string | omitempty
+ args: []string | #4 omitempty
+ command: []string | #3 omitempty
+ env: []core.v1.EnvVar | #7 omitempty list=name patch=merge key=name
+ envFrom: []core.v1.EnvFromSource | #19 omitempty
+ image: string | #2 omitempty
+ imagePullPolicy: string | #14 omitempty
+ lifecycle: *core.v1.Lifecycle | #12 omitempty
+ livenessProbe: *core.v1.Probe | #10 omitempty
+ name: string | #1 required
+ ports: []core.v1.ContainerPort | #6 omitempty list=containerPort,protocol patch=merge key=containerPort
+ readinessProbe: *core.v1.Probe | #11 omitempty
+ resizePolicy: []core.v1.ContainerResizePolicy | #23 omitempty
+ resources: core.v1.ResourceRequirements | #8 omitempty
+ restartPolicy: *string | #24 omitempty
+ restartPolicyRules: []core.v1.ContainerRestartRule | #25 omitempty
+ securityContext: *core.v1.SecurityContext | #15 omitempty
+ startupProbe: *core.v1.Probe | #22 omitempty
+ stdin: boolean | #16 omitempty
+ stdinOnce: boolean | #17 omitempty
+ terminationMessagePath: string | #13 omitempty
+ terminationMessagePolicy: string | #20 omitempty
+ tty: boolean | #18 omitempty
+ volumeDevices: []core.v1.VolumeDevice | #21 omitempty list=devicePath patch=merge key=devicePath
+ volumeMounts: []core.v1.VolumeMount | #9 omitempty list=mountPath patch=merge key=mountPath
+ workingDir: string | #5 omitempty
 core.v1.ContainerExtendedResourceRequest
- containerName: string | required
- requestName: string | required
- resourceName: string | required
+ containerName: string | #1 required
+ requestName: string | #3 required
+ resourceName: string | #2 required
 core.v1.ContainerImage
- names: []string
- sizeBytes: int64 | omitempty
+ names: []string | #1
+ sizeBytes: int64 | #2 omitempty
 core.v1.ContainerPort
- containerPort: int32 | required
- hostIP: string | omitempty
- hostPort: int32 | omitempty
- name: string | omitempty
- protocol: string | omitempty
+ containerPort: int32 | #3 required
+ hostIP: string | #5 omitempty
+ hostPort: int32 | #2 omitempty
+ name: string | #1 omitempty
+ protocol: string | #4 omitempty
 core.v1.ContainerResizePolicy
- resourceName: string | required
- restartPolicy: string | required
+ resourceName: string | #1 required
+ restartPolicy: string | #2 required
 core.v1.ContainerRestartRule
- action: string | required omitempty
- exitCodes: *core.v1.ContainerRestartRuleOnExitCodes | omitempty
+ action: string | #1 required omitempty
+ exitCodes: *core.v1.ContainerRestartRuleOnExitCodes | #2 omitempty
 core.v1.ContainerRestartRuleOnExitCodes
- operator: string | required omitempty
- values: []int32 | omitempty list=set
+ operator: string | #1 required omitempty
+ values: []int32 | #2 omitempty list=set
 core.v1.ContainerState
- running: *core.v1.ContainerStateRunning | omitempty
- terminated: *core.v1.ContainerStateTerminated | omitempty
- waiting: *core.v1.ContainerStateWaiting | omitempty
+ running: *core.v1.ContainerStateRunning | #2 omitempty
+ terminated: *core.v1.ContainerStateTerminated | #3 omitempty
+ waiting: *core.v1.ContainerStateWaiting | #1 omitempty
 core.v1.ContainerStateRunning
- startedAt: time | omitempty
+ startedAt: time | #1 omitempty
 core.v1.ContainerStateTerminated
- containerID: string | omitempty
- exitCode: int32 | required
- finishedAt: time | omitempty
- message: string | omitempty
- reason: string | omitempty
- signal: int32 | omitempty
- startedAt: time | omitempty
+ containerID: string | #7 omitempty
+ exitCode: int32 | #1 required
+ finishedAt: time | #6 omitempty
+ message: string | #4 omitempty
+ reason: string | #3 omitempty
+ signal: int32 | #2 omitempty
+ startedAt: time | #5 omitempty
 core.v1.ContainerStateWaiting
- message: string | omitempty
- reason: string | omitempty
+ message: string | #2 omitempty
+ reason: string | #1 omitempty
 core.v1.ContainerStatus
- allocatedResources: map quantity | omitempty
- allocatedResourcesStatus: []core.v1.ResourceStatus | omitempty list=name patch=merge key=name
- containerID: string | omitempty
- image: string | required
- imageID: string | required
- lastState: core.v1.ContainerState | omitempty
- name: string | required
- ready: boolean | required
- resources: *core.v1.ResourceRequirements | omitempty
- restartCount: int32 | required
- started: *boolean | omitempty
- state: core.v1.ContainerState | omitempty
- stopSignal: *string | omitempty
- user: *core.v1.ContainerUser | omitempty
- volumeMounts: []core.v1.VolumeMountStatus | omitempty list=mountPath patch=merge key=mountPath
+ allocatedResources: map quantity | #10 omitempty
+ allocatedResourcesStatus: []core.v1.ResourceStatus | #14 omitempty list=name patch=merge key=name
+ containerID: string | #8 omitempty
+ image: string | #6 required
+ imageID: string | #7 required
+ lastState: core.v1.ContainerState | #3 omitempty
+ name: string | #1 required
+ ready: boolean | #4 required
+ resources: *core.v1.ResourceRequirements | #11 omitempty
+ restartCount: int32 | #5 required
+ started: *boolean | #9 omitempty
+ state: core.v1.ContainerState | #2 omitempty
+ stopSignal: *string | #15 omitempty
+ user: *core.v1.ContainerUser | #13 omitempty
+ volumeMounts: []core.v1.VolumeMountStatus | #12 omitempty list=mountPath patch=merge key=mountPath
 core.v1.ContainerUser
- linux: *core.v1.LinuxContainerUser | omitempty
+ linux: *core.v1.LinuxContainerUser | #1 omitempty
 core.v1.DaemonEndpoint
- Port: int32 | required
+ Port: int32 | #1 required
 core.v1.DownwardAPIProjection
- items: []core.v1.DownwardAPIVolumeFile | omitempty
+ items: []core.v1.DownwardAPIVolumeFile | #1 omitempty
 core.v1.DownwardAPIVolumeFile
- fieldRef: *core.v1.ObjectFieldSelector | omitempty
- mode: *int32 | omitempty
- path: string | required
- resourceFieldRef: *core.v1.ResourceFieldSelector | omitempty
+ fieldRef: *core.v1.ObjectFieldSelector | #2 omitempty
+ mode: *int32 | #4 omitempty
+ path: string | #1 required
+ resourceFieldRef: *core.v1.ResourceFieldSelector | #3 omitempty
 core.v1.DownwardAPIVolumeSource
- defaultMode: *int32 | omitempty
- items: []core.v1.DownwardAPIVolumeFile | omitempty
+ defaultMode: *int32 | #2 omitempty
+ items: []core.v1.DownwardAPIVolumeFile | #1 omitempty
 core.v1.EmptyDirVolumeSource
- medium: string | omitempty
- sizeLimit: *quantity | omitempty
+ medium: string | #1 omitempty
+ sizeLimit: *quantity | #2 omitempty
 core.v1.EndpointAddress atomic
- hostname: string | omitempty
- ip: string | required
- nodeName: *string | omitempty
- targetRef: *core.v1.ObjectReference | omitempty
+ hostname: string | #3 omitempty
+ ip: string | #1 required
+ nodeName: *string | #4 omitempty
+ targetRef: *core.v1.ObjectReference | #2 omitempty
 core.v1.EndpointPort atomic
- appProtocol: *string | omitempty
- name: string | omitempty
- port: int32 | required
- protocol: string | omitempty
+ appProtocol: *string | #4 omitempty
+ name: string | #1 omitempty
+ port: int32 | #2 required
+ protocol: string | #3 omitempty
 core.v1.EndpointSubset
- addresses: []core.v1.EndpointAddress | omitempty
- notReadyAddresses: []core.v1.EndpointAddress | omitempty
- ports: []core.v1.EndpointPort | omitempty
+ addresses: []core.v1.EndpointAddress | #1 omitempty
+ notReadyAddresses: []core.v1.EndpointAddress | #2 omitempty
+ ports: []core.v1.EndpointPort | #3 omitempty
 core.v1.Endpoints
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- subsets: []core.v1.EndpointSubset | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ subsets: []core.v1.EndpointSubset | #2 omitempty
 core.v1.EnvFromSource
- configMapRef: *core.v1.ConfigMapEnvSource | omitempty
- prefix: string | omitempty
- secretRef: *core.v1.SecretEnvSource | omitempty
+ configMapRef: *core.v1.ConfigMapEnvSource | #2 omitempty
+ prefix: string | #1 omitempty
+ secretRef: *core.v1.SecretEnvSource | #3 omitempty
 core.v1.EnvVar
- name: string | required
- value: string | omitempty
- valueFrom: *core.v1.EnvVarSource | omitempty
+ name: string | #1 required
+ value: string | #2 omitempty
+ valueFrom: *core.v1.EnvVarSource | #3 omitempty
 core.v1.EnvVarSource
- configMapKeyRef: *core.v1.ConfigMapKeySelector | omitempty
- fieldRef: *core.v1.ObjectFieldSelector | omitempty
- fileKeyRef: *core.v1.FileKeySelector | omitempty
- resourceFieldRef: *core.v1.ResourceFieldSelector | omitempty
- secretKeyRef: *core.v1.SecretKeySelector | omitempty
+ configMapKeyRef: *core.v1.ConfigMapKeySelector | #3 omitempty
+ fieldRef: *core.v1.ObjectFieldSelector | #1 omitempty
+ fileKeyRef: *core.v1.FileKeySelector | #5 omitempty
+ resourceFieldRef: *core.v1.ResourceFieldSelector | #2 omitempty
+ secretKeyRef: *core.v1.SecretKeySelector | #4 omitempty
 core.v1.EphemeralContainer
- args: []string | omitempty
- command: []string | omitempty
- env: []core.v1.EnvVar | omitempty list=name patch=merge key=name
- envFrom: []core.v1.EnvFromSource | omitempty
- image: string | omitempty
- imagePullPolicy: string | omitempty
- lifecycle: *core.v1.Lifecycle | omitempty
- livenessProbe: *core.v1.Probe | omitempty
- name: string | required
- ports: []core.v1.ContainerPort | omitempty list=containerPort,protocol patch=merge key=containerPort
- readinessProbe: *core.v1.Probe | omitempty
- resizePolicy: []core.v1.ContainerResizePolicy | omitempty
- resources: core.v1.ResourceRequirements | omitempty
- restartPolicy: *string | omitempty
- restartPolicyRules: []core.v1.ContainerRestartRule | omitempty
- securityContext: *core.v1.SecurityContext | omitempty
- startupProbe: *core.v1.Probe | omitempty
- stdin: boolean | omitempty
- stdinOnce: boolean | omitempty
- targetContainerName: string | omitempty
- terminationMessagePath: string | omitempty
- terminationMessagePolicy: string | omitempty
- tty: boolean | omitempty
- volumeDevices: []core.v1.VolumeDevice | omitempty list=devicePath patch=merge key=devicePath
- volumeMounts: []core.v1.VolumeMount | omitempty list=mountPath patch=merge key=mountPath
- workingDir: string | omitempty
+ args: []string | #1.4 omitempty
+ command: []string | #1.3 omitempty
+ env: []core.v1.EnvVar | #1.7 omitempty list=name patch=merge key=name
+ envFrom: []core.v1.EnvFromSource | #1.19 omitempty
+ image: string | #1.2 omitempty
+ imagePullPolicy: string | #1.14 omitempty
+ lifecycle: *core.v1.Lifecycle | #1.12 omitempty
+ livenessProbe: *core.v1.Probe | #1.10 omitempty
+ name: string | #1.1 required
+ ports: []core.v1.ContainerPort | #1.6 omitempty list=containerPort,protocol patch=merge key=containerPort
+ readinessProbe: *core.v1.Probe | #1.11 omitempty
+ resizePolicy: []core.v1.ContainerResizePolicy | #1.23 omitempty
+ resources: core.v1.ResourceRequirements | #1.8 omitempty
+ restartPolicy: *string | #1.24 omitempty
+ restartPolicyRules: []core.v1.ContainerRestartRule | #1.25 omitempty
+ securityContext: *core.v1.SecurityContext | #1.15 omitempty
+ startupProbe: *core.v1.Probe | #1.22 omitempty
+ stdin: boolean | #1.16 omitempty
+ stdinOnce: boolean | #1.17 omitempty
+ targetContainerName: string | #2 omitempty
+ terminationMessagePath: string | #1.13 omitempty
+ terminationMessagePolicy: string | #1.20 omitempty
+ tty: boolean | #1.18 omitempty
+ volumeDevices: []core.v1.VolumeDevice | #1.21 omitempty list=devicePath patch=merge key=devicePath
+ volumeMounts: []core.v1.VolumeMount | #1.9 omitempty list=mountPath patch=merge key=mountPath
+ workingDir: string | #1.5 omitempty
 core.v1.EphemeralVolumeSource
- volumeClaimTemplate: *core.v1.PersistentVolumeClaimTemplate | omitempty
+ volumeClaimTemplate: *core.v1.PersistentVolumeClaimTemplate | #1 omitempty
 core.v1.Event
- action: string | omitempty
- apiVersion: string | omitempty
- count: int32 | omitempty
- eventTime: microtime | omitempty
- firstTimestamp: time | omitempty
- involvedObject: core.v1.ObjectReference | required
- kind: string | omitempty
- lastTimestamp: time | omitempty
- message: string | omitempty
- metadata: meta.v1.ObjectMeta | required
- reason: string | omitempty
- related: *core.v1.ObjectReference | omitempty
- reportingComponent: string
- reportingInstance: string
- series: *core.v1.EventSeries | omitempty
- source: core.v1.EventSource | omitempty
- type: string | omitempty
+ action: string | #12 omitempty
+ apiVersion: string | #2 omitempty
+ count: int32 | #8 omitempty
+ eventTime: microtime | #10 omitempty
+ firstTimestamp: time | #6 omitempty
+ involvedObject: core.v1.ObjectReference | #2 required
+ kind: string | #1 omitempty
+ lastTimestamp: time | #7 omitempty
+ message: string | #4 omitempty
+ metadata: meta.v1.ObjectMeta | #1 required
+ reason: string | #3 omitempty
+ related: *core.v1.ObjectReference | #13 omitempty
+ reportingComponent: string | #14
+ reportingInstance: string | #15
+ series: *core.v1.EventSeries | #11 omitempty
+ source: core.v1.EventSource | #5 omitempty
+ type: string | #9 omitempty
 core.v1.EventSeries
- count: int32 | omitempty
- lastObservedTime: microtime | omitempty
+ count: int32 | #1 omitempty
+ lastObservedTime: microtime | #2 omitempty
 core.v1.EventSource
- component: string | omitempty
- host: string | omitempty
+ component: string | #1 omitempty
+ host: string | #2 omitempty
 core.v1.ExecAction
- command: []string | omitempty
+ command: []string | #1 omitempty
 core.v1.FCVolumeSource
- fsType: string | omitempty
- lun: *int32 | omitempty
- readOnly: boolean | omitempty
- targetWWNs: []string | omitempty
- wwids: []string | omitempty
+ fsType: string | #3 omitempty
+ lun: *int32 | #2 omitempty
+ readOnly: boolean | #4 omitempty
+ targetWWNs: []string | #1 omitempty
+ wwids: []string | #5 omitempty
 core.v1.FileKeySelector atomic
- key: string | required
- optional: *boolean | omitempty
- path: string | required
- volumeName: string | required
+ key: string | #3 required
+ optional: *boolean | #4 omitempty
+ path: string | #2 required
+ volumeName: string | #1 required
 core.v1.FlexPersistentVolumeSource
- driver: string | required
- fsType: string | omitempty
- options: map string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.SecretReference | omitempty
+ driver: string | #1 required
+ fsType: string | #2 omitempty
+ options: map string | #5 omitempty
+ readOnly: boolean | #4 omitempty
+ secretRef: *core.v1.SecretReference | #3 omitempty
 core.v1.FlexVolumeSource
- driver: string | required
- fsType: string | omitempty
- options: map string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.LocalObjectReference | omitempty
+ driver: string | #1 required
+ fsType: string | #2 omitempty
+ options: map string | #5 omitempty
+ readOnly: boolean | #4 omitempty
+ secretRef: *core.v1.LocalObjectReference | #3 omitempty
 core.v1.FlockerVolumeSource
- datasetName: string | omitempty
- datasetUUID: string | omitempty
+ datasetName: string | #1 omitempty
+ datasetUUID: string | #2 omitempty
 core.v1.GCEPersistentDiskVolumeSource
- fsType: string | omitempty
- partition: int32 | omitempty
- pdName: string | required
- readOnly: boolean | omitempty
+ fsType: string | #2 omitempty
+ partition: int32 | #3 omitempty
+ pdName: string | #1 required
+ readOnly: boolean | #4 omitempty
 core.v1.GRPCAction
- port: int32 | required
- service: *string
+ port: int32 | #1 required
+ service: *string | #2
 core.v1.GitRepoVolumeSource
- directory: string | omitempty
- repository: string | required
- revision: string | omitempty
+ directory: string | #3 omitempty
+ repository: string | #1 required
+ revision: string | #2 omitempty
 core.v1.GlusterfsPersistentVolumeSource
- endpoints: string | required
- endpointsNamespace: *string | omitempty
- path: string | required
- readOnly: boolean | omitempty
+ endpoints: string | #1 required
+ endpointsNamespace: *string | #4 omitempty
+ path: string | #2 required
+ readOnly: boolean | #3 omitempty
 core.v1.GlusterfsVolumeSource
- endpoints: string | required
- path: string | required
- readOnly: boolean | omitempty
+ endpoints: string | #1 required
+ path: string | #2 required
+ readOnly: boolean | #3 omitempty
 core.v1.HTTPGetAction
- host: string | omitempty
- httpHeaders: []core.v1.HTTPHeader | omitempty
- path: string | omitempty
- port: intstr | required
- scheme: string | omitempty
+ host: string | #3 omitempty
+ httpHeaders: []core.v1.HTTPHeader | #5 omitempty
+ path: string | #1 omitempty
+ port: intstr | #2 required
+ scheme: string | #4 omitempty
 core.v1.HTTPHeader
- name: string | required
- value: string | required
+ name: string | #1 required
+ value: string | #2 required
 core.v1.HostAlias
- hostnames: []string | omitempty
- ip: string | required
+ hostnames: []string | #2 omitempty
+ ip: string | #1 required
 core.v1.HostIP
- ip: string | required
+ ip: string | #1 required
 core.v1.HostPathVolumeSource
- path: string | required
- type: *string | omitempty
+ path: string | #1 required
+ type: *string | #2 omitempty
 core.v1.ISCSIPersistentVolumeSource
- chapAuthDiscovery: boolean | omitempty
- chapAuthSession: boolean | omitempty
- fsType: string | omitempty
- initiatorName: *string | omitempty
- iqn: string | required
- iscsiInterface: string | omitempty
- lun: int32 | required
- portals: []string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.SecretReference | omitempty
- targetPortal: string | required
+ chapAuthDiscovery: boolean | #8 omitempty
+ chapAuthSession: boolean | #11 omitempty
+ fsType: string | #5 omitempty
+ initiatorName: *string | #12 omitempty
+ iqn: string | #2 required
+ iscsiInterface: string | #4 omitempty
+ lun: int32 | #3 required
+ portals: []string | #7 omitempty
+ readOnly: boolean | #6 omitempty
+ secretRef: *core.v1.SecretReference | #10 omitempty
+ targetPortal: string | #1 required
 core.v1.ISCSIVolumeSource
- chapAuthDiscovery: boolean | omitempty
- chapAuthSession: boolean | omitempty
- fsType: string | omitempty
- initiatorName: *string | omitempty
- iqn: string | required
- iscsiInterface: string | omitempty
- lun: int32 | required
- portals: []string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.LocalObjectReference | omitempty
- targetPortal: string | required
+ chapAuthDiscovery: boolean | #8 omitempty
+ chapAuthSession: boolean | #11 omitempty
+ fsType: string | #5 omitempty
+ initiatorName: *string | #12 omitempty
+ iqn: string | #2 required
+ iscsiInterface: string | #4 omitempty
+ lun: int32 | #3 required
+ portals: []string | #7 omitempty
+ readOnly: boolean | #6 omitempty
+ secretRef: *core.v1.LocalObjectReference | #10 omitempty
+ targetPortal: string | #1 required
 core.v1.ImageVolumeSource
- pullPolicy: string | omitempty
- reference: string | omitempty
+ pullPolicy: string | #2 omitempty
+ reference: string | #1 omitempty
 core.v1.KeyToPath
- key: string | required
- mode: *int32 | omitempty
- path: string | required
+ key: string | #1 required
+ mode: *int32 | #3 omitempty
+ path: string | #2 required
 core.v1.Lifecycle
- postStart: *core.v1.LifecycleHandler | omitempty
- preStop: *core.v1.LifecycleHandler | omitempty
- stopSignal: *string | omitempty
+ postStart: *core.v1.LifecycleHandler | #1 omitempty
+ preStop: *core.v1.LifecycleHandler | #2 omitempty
+ stopSignal: *string | #3 omitempty
 core.v1.LifecycleHandler
- exec: *core.v1.ExecAction | omitempty
- httpGet: *core.v1.HTTPGetAction | omitempty
- sleep: *core.v1.SleepAction | omitempty
- tcpSocket: *core.v1.TCPSocketAction | omitempty
+ exec: *core.v1.ExecAction | #1 omitempty
+ httpGet: *core.v1.HTTPGetAction | #2 omitempty
+ sleep: *core.v1.SleepAction | #4 omitempty
+ tcpSocket: *core.v1.TCPSocketAction | #3 omitempty
 core.v1.LimitRange
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: core.v1.LimitRangeSpec | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: core.v1.LimitRangeSpec | #2 omitempty
 core.v1.LimitRangeItem
- default: map quantity | omitempty
- defaultRequest: map quantity | omitempty
- max: map quantity | omitempty
- maxLimitRequestRatio: map quantity | omitempty
- min: map quantity | omitempty
- type: string | required
+ default: map quantity | #4 omitempty
+ defaultRequest: map quantity | #5 omitempty
+ max: map quantity | #2 omitempty
+ maxLimitRequestRatio: map quantity | #6 omitempty
+ min: map quantity | #3 omitempty
+ type: string | #1 required
 core.v1.LimitRangeSpec
- limits: []core.v1.LimitRangeItem | required
+ limits: []core.v1.LimitRangeItem | #1 required
 core.v1.LinuxContainerUser
- gid: int64 | required
- supplementalGroups: []int64 | omitempty
- uid: int64 | required
+ gid: int64 | #2 required
+ supplementalGroups: []int64 | #3 omitempty
+ uid: int64 | #1 required
 core.v1.LoadBalancerIngress
- hostname: string | omitempty
- ip: string | omitempty
- ipMode: *string | omitempty
- ports: []core.v1.PortStatus | omitempty
+ hostname: string | #2 omitempty
+ ip: string | #1 omitempty
+ ipMode: *string | #3 omitempty
+ ports: []core.v1.PortStatus | #4 omitempty
 core.v1.LoadBalancerStatus
- ingress: []core.v1.LoadBalancerIngress | omitempty
+ ingress: []core.v1.LoadBalancerIngress | #1 omitempty
 core.v1.LocalObjectReference atomic
- name: string | omitempty
+ name: string | #1 omitempty
 core.v1.LocalVolumeSource
- fsType: *string | omitempty
- path: string | required
+ fsType: *string | #2 omitempty
+ path: string | #1 required
 core.v1.ModifyVolumeStatus
- status: string | required
- targetVolumeAttributesClassName: string | omitempty
+ status: string | #2 required
+ targetVolumeAttributesClassName: string | #1 omitempty
 core.v1.NFSVolumeSource
- path: string | required
- readOnly: boolean | omitempty
- server: string | required
+ path: string | #2 required
+ readOnly: boolean | #3 omitempty
+ server: string | #1 required
 core.v1.Namespace
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: core.v1.NamespaceSpec | omitempty
- status: core.v1.NamespaceStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: core.v1.NamespaceSpec | #2 omitempty
+ status: core.v1.NamespaceStatus | #3 omitempty
 core.v1.NamespaceCondition
- lastTransitionTime: time | omitempty
- message: string | omitempty
- reason: string | omitempty
- status: string | required
- type: string | required
+ lastTransitionTime: time | #4 omitempty
+ message: string | #6 omitempty
+ reason: string | #5 omitempty
+ status: string | #2 required
+ type: string | #1 required
 core.v1.NamespaceSpec
- finalizers: []string | omitempty
+ finalizers: []string | #1 omitempty
 core.v1.NamespaceStatus
- conditions: []core.v1.NamespaceCondition | omitempty list=type patch=merge key=type
- phase: string | omitempty
+ conditions: []core.v1.NamespaceCondition | #2 omitempty list=type patch=merge key=type
+ phase: string | #1 omitempty
 core.v1.Node
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: core.v1.NodeSpec | omitempty
- status: core.v1.NodeStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: core.v1.NodeSpec | #2 omitempty
+ status: core.v1.NodeStatus | #3 omitempty
 core.v1.NodeAddress
- address: string | required
- type: string | required
+ address: string | #2 required
+ type: string | #1 required
 core.v1.NodeAffinity
- preferredDuringSchedulingIgnoredDuringExecution: []core.v1.PreferredSchedulingTerm | omitempty
- requiredDuringSchedulingIgnoredDuringExecution: *core.v1.NodeSelector | omitempty
+ preferredDuringSchedulingIgnoredDuringExecution: []core.v1.PreferredSchedulingTerm | #2 omitempty
+ requiredDuringSchedulingIgnoredDuringExecution: *core.v1.NodeSelector | #1 omitempty
 core.v1.NodeCondition
- lastHeartbeatTime: time | omitempty
- lastTransitionTime: time | omitempty
- message: string | omitempty
- reason: string | omitempty
- status: string | required
- type: string | required
+ lastHeartbeatTime: time | #3 omitempty
+ lastTransitionTime: time | #4 omitempty
+ message: string | #6 omitempty
+ reason: string | #5 omitempty
+ status: string | #2 required
+ type: string | #1 required
 core.v1.NodeConfigSource
- configMap: *core.v1.ConfigMapNodeConfigSource | omitempty
+ configMap: *core.v1.ConfigMapNodeConfigSource | #2 omitempty
 core.v1.NodeConfigStatus
- active: *core.v1.NodeConfigSource | omitempty
- assigned: *core.v1.NodeConfigSource | omitempty
- error: string | omitempty
- lastKnownGood: *core.v1.NodeConfigSource | omitempty
+ active: *core.v1.NodeConfigSource | #2 omitempty
+ assigned: *core.v1.NodeConfigSource | #1 omitempty
+ error: string | #4 omitempty
+ lastKnownGood: *core.v1.NodeConfigSource | #3 omitempty
 core.v1.NodeDaemonEndpoints
- kubeletEndpoint: core.v1.DaemonEndpoint | omitempty
+ kubeletEndpoint: core.v1.DaemonEndpoint | #1 omitempty
 core.v1.NodeFeatures
- supplementalGroupsPolicy: *boolean | omitempty
+ supplementalGroupsPolicy: *boolean | #1 omitempty
 core.v1.NodeRuntimeHandler
- features: *core.v1.NodeRuntimeHandlerFeatures | omitempty
- name: string
+ features: *core.v1.NodeRuntimeHandlerFeatures | #2 omitempty
+ name: string | #1
 core.v1.NodeRuntimeHandlerFeatures
- recursiveReadOnlyMounts: *boolean | omitempty
- userNamespaces: *boolean | omitempty
+ recursiveReadOnlyMounts: *boolean | #1 omitempty
+ userNamespaces: *boolean | #2 omitempty
 core.v1.NodeSelector atomic
- nodeSelectorTerms: []core.v1.NodeSelectorTerm | required
+ nodeSelectorTerms: []core.v1.NodeSelectorTerm | #1 required
 core.v1.NodeSelectorRequirement
- key: string | required
- operator: string | required
- values: []string | omitempty
+ key: string | #1 required
+ operator: string | #2 required
+ values: []string | #3 omitempty
 core.v1.NodeSelectorTerm atomic
- matchExpressions: []core.v1.NodeSelectorRequirement | omitempty
- matchFields: []core.v1.NodeSelectorRequirement | omitempty
+ matchExpressions: []core.v1.NodeSelectorRequirement | #1 omitempty
+ matchFields: []core.v1.NodeSelectorRequirement | #2 omitempty
 core.v1.NodeSpec
- configSource: *core.v1.NodeConfigSource | omitempty
- externalID: string | omitempty
- podCIDR: string | omitempty
- podCIDRs: []string | omitempty list=set patch=merge
- providerID: string | omitempty
- taints: []core.v1.Taint | omitempty
- unschedulable: boolean | omitempty
+ configSource: *core.v1.NodeConfigSource | #6 omitempty
+ externalID: string | #2 omitempty
+ podCIDR: string | #1 omitempty
+ podCIDRs: []string | #7 omitempty list=set patch=merge
+ providerID: string | #3 omitempty
+ taints: []core.v1.Taint | #5 omitempty
+ unschedulable: boolean | #4 omitempty
 core.v1.NodeStatus
- addresses: []core.v1.NodeAddress | omitempty list=type patch=merge key=type
- allocatable: map quantity | omitempty
- capacity: map quantity | omitempty
- conditions: []core.v1.NodeCondition | omitempty list=type patch=merge key=type
- config: *core.v1.NodeConfigStatus | omitempty
- daemonEndpoints: core.v1.NodeDaemonEndpoints | omitempty
- declaredFeatures: []string | omitempty
- features: *core.v1.NodeFeatures | omitempty
- images: []core.v1.ContainerImage | omitempty
- nodeInfo: core.v1.NodeSystemInfo | omitempty
- phase: string | omitempty
- runtimeHandlers: []core.v1.NodeRuntimeHandler | omitempty
- volumesAttached: []core.v1.AttachedVolume | omitempty
- volumesInUse: []string | omitempty
+ addresses: []core.v1.NodeAddress | #5 omitempty list=type patch=merge key=type
+ allocatable: map quantity | #2 omitempty
+ capacity: map quantity | #1 omitempty
+ conditions: []core.v1.NodeCondition | #4 omitempty list=type patch=merge key=type
+ config: *core.v1.NodeConfigStatus | #11 omitempty
+ daemonEndpoints: core.v1.NodeDaemonEndpoints | #6 omitempty
+ declaredFeatures: []string | #14 omitempty
+ features: *core.v1.NodeFeatures | #13 omitempty
+ images: []core.v1.ContainerImage | #8 omitempty
+ nodeInfo: core.v1.NodeSystemInfo | #7 omitempty
+ phase: string | #3 omitempty
+ runtimeHandlers: []core.v1.NodeRuntimeHandler | #12 omitempty
+ volumesAttached: []core.v1.AttachedVolume | #10 omitempty
+ volumesInUse: []string | #9 omitempty
 core.v1.NodeSwapStatus
- capacity: *int64 | omitempty
+ capacity: *int64 | #1 omitempty
 core.v1.NodeSystemInfo
- architecture: string | required
- bootID: string | required
- containerRuntimeVersion: string | required
- kernelVersion: string | required
- kubeProxyVersion: string | required
- kubeletVersion: string | required
- machineID: string | required
- operatingSystem: string | required
- osImage: string | required
- swap: *core.v1.NodeSwapStatus | omitempty
- systemUUID: string | required
+ architecture: string | #10 required
+ bootID: string | #3 required
+ containerRuntimeVersion: string | #6 required
+ kernelVersion: string | #4 required
+ kubeProxyVersion: string | #8 required
+ kubeletVersion: string | #7 required
+ machineID: string | #1 required
+ operatingSystem: string | #9 required
+ osImage: string | #5 required
+ swap: *core.v1.NodeSwapStatus | #11 omitempty
+ systemUUID: string | #2 required
 core.v1.ObjectFieldSelector atomic
- apiVersion: string | omitempty
- fieldPath: string | required
+ apiVersion: string | #1 omitempty
+ fieldPath: string | #2 required
 core.v1.ObjectReference atomic
- apiVersion: string | omitempty
- fieldPath: string | omitempty
- kind: string | omitempty
- name: string | omitempty
- namespace: string | omitempty
- resourceVersion: string | omitempty
- uid: string | omitempty
+ apiVersion: string | #5 omitempty
+ fieldPath: string | #7 omitempty
+ kind: string | #1 omitempty
+ name: string | #3 omitempty
+ namespace: string | #2 omitempty
+ resourceVersion: string | #6 omitempty
+ uid: string | #4 omitempty
 core.v1.PersistentVolume
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: core.v1.PersistentVolumeSpec | omitempty
- status: core.v1.PersistentVolumeStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: core.v1.PersistentVolumeSpec | #2 omitempty
+ status: core.v1.PersistentVolumeStatus | #3 omitempty
 core.v1.PersistentVolumeClaim
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: core.v1.PersistentVolumeClaimSpec | omitempty
- status: core.v1.PersistentVolumeClaimStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: core.v1.PersistentVolumeClaimSpec | #2 omitempty
+ status: core.v1.PersistentVolumeClaimStatus | #3 omitempty
 core.v1.PersistentVolumeClaimCondition
- lastProbeTime: time | omitempty
- lastTransitionTime: time | omitempty
- message: string | omitempty
- reason: string | omitempty
- status: string | required
- type: string | required
+ lastProbeTime: time | #3 omitempty
+ lastTransitionTime: time | #4 omitempty
+ message: string | #6 omitempty
+ reason: string | #5 omitempty
+ status: string | #2 required
+ type: string | #1 required
 core.v1.PersistentVolumeClaimSpec
- accessModes: []string | omitempty
- dataSource: *core.v1.TypedLocalObjectReference | omitempty
- dataSourceRef: *core.v1.TypedObjectReference | omitempty
- resources: core.v1.VolumeResourceRequirements | omitempty
- selector: *meta.v1.LabelSelector | omitempty
- storageClassName: *string | omitempty
- volumeAttributesClassName: *string | omitempty
- volumeMode: *string | omitempty
- volumeName: string | omitempty
+ accessModes: []string | #1 omitempty
+ dataSource: *core.v1.TypedLocalObjectReference | #7 omitempty
+ dataSourceRef: *core.v1.TypedObjectReference | #8 omitempty
+ resources: core.v1.VolumeResourceRequirements | #2 omitempty
+ selector: *meta.v1.LabelSelector | #4 omitempty
+ storageClassName: *string | #5 omitempty
+ volumeAttributesClassName: *string | #9 omitempty
+ volumeMode: *string | #6 omitempty
+ volumeName: string | #3 omitempty
 core.v1.PersistentVolumeClaimStatus
- accessModes: []string | omitempty
- allocatedResourceStatuses: map string | omitempty
- allocatedResources: map quantity | omitempty
- capacity: map quantity | omitempty
- conditions: []core.v1.PersistentVolumeClaimCondition | omitempty list=type patch=merge key=type
- currentVolumeAttributesClassName: *string | omitempty
- modifyVolumeStatus: *core.v1.ModifyVolumeStatus | omitempty
- phase: string | omitempty
+ accessModes: []string | #2 omitempty
+ allocatedResourceStatuses: map string | #7 omitempty
+ allocatedResources: map quantity | #5 omitempty
+ capacity: map quantity | #3 omitempty
+ conditions: []core.v1.PersistentVolumeClaimCondition | #4 omitempty list=type patch=merge key=type
+ currentVolumeAttributesClassName: *string | #8 omitempty
+ modifyVolumeStatus: *core.v1.ModifyVolumeStatus | #9 omitempty
+ phase: string | #1 omitempty
 core.v1.PersistentVolumeClaimTemplate
- metadata: meta.v1.ObjectMeta | omitempty
- spec: core.v1.PersistentVolumeClaimSpec | required
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: core.v1.PersistentVolumeClaimSpec | #2 required
 core.v1.PersistentVolumeClaimVolumeSource
- claimName: string | required
- readOnly: boolean | omitempty
+ claimName: string | #1 required
+ readOnly: boolean | #2 omitempty
 core.v1.PersistentVolumeSpec
- accessModes: []string | omitempty
- awsElasticBlockStore: *core.v1.AWSElasticBlockStoreVolumeSource | omitempty
- azureDisk: *core.v1.AzureDiskVolumeSource | omitempty
- azureFile: *core.v1.AzureFilePersistentVolumeSource | omitempty
- capacity: map quantity | omitempty
- cephfs: *core.v1.CephFSPersistentVolumeSource | omitempty
- cinder: *core.v1.CinderPersistentVolumeSource | omitempty
- claimRef: *core.v1.ObjectReference | omitempty
- csi: *core.v1.CSIPersistentVolumeSource | omitempty
- fc: *core.v1.FCVolumeSource | omitempty
- flexVolume: *core.v1.FlexPersistentVolumeSource | omitempty
- flocker: *core.v1.FlockerVolumeSource | omitempty
- gcePersistentDisk: *core.v1.GCEPersistentDiskVolumeSource | omitempty
- glusterfs: *core.v1.GlusterfsPersistentVolumeSource | omitempty
- hostPath: *core.v1.HostPathVolumeSource | omitempty
- iscsi: *core.v1.ISCSIPersistentVolumeSource | omitempty
- local: *core.v1.LocalVolumeSource | omitempty
- mountOptions: []string | omitempty
- nfs: *core.v1.NFSVolumeSource | omitempty
- nodeAffinity: *core.v1.VolumeNodeAffinity | omitempty
- persistentVolumeReclaimPolicy: string | omitempty
- photonPersistentDisk: *core.v1.PhotonPersistentDiskVolumeSource | omitempty
- portworxVolume: *core.v1.PortworxVolumeSource | omitempty
- quobyte: *core.v1.QuobyteVolumeSource | omitempty
- rbd: *core.v1.RBDPersistentVolumeSource | omitempty
- scaleIO: *core.v1.ScaleIOPersistentVolumeSource | omitempty
- storageClassName: string | omitempty
- storageos: *core.v1.StorageOSPersistentVolumeSource | omitempty
- volumeAttributesClassName: *string | omitempty
- volumeMode: *string | omitempty
- vsphereVolume: *core.v1.VsphereVirtualDiskVolumeSource | omitempty
+ accessModes: []string | #3 omitempty
+ awsElasticBlockStore: *core.v1.AWSElasticBlockStoreVolumeSource | #2.2 omitempty
+ azureDisk: *core.v1.AzureDiskVolumeSource | #2.16 omitempty
+ azureFile: *core.v1.AzureFilePersistentVolumeSource | #2.13 omitempty
+ capacity: map quantity | #1 omitempty
+ cephfs: *core.v1.CephFSPersistentVolumeSource | #2.9 omitempty
+ cinder: *core.v1.CinderPersistentVolumeSource | #2.8 omitempty
+ claimRef: *core.v1.ObjectReference | #4 omitempty
+ csi: *core.v1.CSIPersistentVolumeSource | #2.22 omitempty
+ fc: *core.v1.FCVolumeSource | #2.10 omitempty
+ flexVolume: *core.v1.FlexPersistentVolumeSource | #2.12 omitempty
+ flocker: *core.v1.FlockerVolumeSource | #2.11 omitempty
+ gcePersistentDisk: *core.v1.GCEPersistentDiskVolumeSource | #2.1 omitempty
+ glusterfs: *core.v1.GlusterfsPersistentVolumeSource | #2.4 omitempty
+ hostPath: *core.v1.HostPathVolumeSource | #2.3 omitempty
+ iscsi: *core.v1.ISCSIPersistentVolumeSource | #2.7 omitempty
+ local: *core.v1.LocalVolumeSource | #2.20 omitempty
+ mountOptions: []string | #7 omitempty
+ nfs: *core.v1.NFSVolumeSource | #2.5 omitempty
+ nodeAffinity: *core.v1.VolumeNodeAffinity | #9 omitempty
+ persistentVolumeReclaimPolicy: string | #5 omitempty
+ photonPersistentDisk: *core.v1.PhotonPersistentDiskVolumeSource | #2.17 omitempty
+ portworxVolume: *core.v1.PortworxVolumeSource | #2.18 omitempty
+ quobyte: *core.v1.QuobyteVolumeSource | #2.15 omitempty
+ rbd: *core.v1.RBDPersistentVolumeSource | #2.6 omitempty
+ scaleIO: *core.v1.ScaleIOPersistentVolumeSource | #2.19 omitempty
+ storageClassName: string | #6 omitempty
+ storageos: *core.v1.StorageOSPersistentVolumeSource | #2.21 omitempty
+ volumeAttributesClassName: *string | #10 omitempty
+ volumeMode: *string | #8 omitempty
+ vsphereVolume: *core.v1.VsphereVirtualDiskVolumeSource | #2.14 omitempty
 core.v1.PersistentVolumeStatus
- lastPhaseTransitionTime: *time | omitempty
- message: string | omitempty
- phase: string | omitempty
- reason: string | omitempty
+ lastPhaseTransitionTime: *time | #4 omitempty
+ message: string | #2 omitempty
+ phase: string | #1 omitempty
+ reason: string | #3 omitempty
 core.v1.PhotonPersistentDiskVolumeSource
- fsType: string | omitempty
- pdID: string | required
+ fsType: string | #2 omitempty
+ pdID: string | #1 required
 core.v1.Pod
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: core.v1.PodSpec | omitempty
- status: core.v1.PodStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: core.v1.PodSpec | #2 omitempty
+ status: core.v1.PodStatus | #3 omitempty
 core.v1.PodAffinity
- preferredDuringSchedulingIgnoredDuringExecution: []core.v1.WeightedPodAffinityTerm | omitempty
- requiredDuringSchedulingIgnoredDuringExecution: []core.v1.PodAffinityTerm | omitempty
+ preferredDuringSchedulingIgnoredDuringExecution: []core.v1.WeightedPodAffinityTerm | #2 omitempty
+ requiredDuringSchedulingIgnoredDuringExecution: []core.v1.PodAffinityTerm | #1 omitempty
 core.v1.PodAffinityTerm
- labelSelector: *meta.v1.LabelSelector | omitempty
- matchLabelKeys: []string | omitempty
- mismatchLabelKeys: []string | omitempty
- namespaceSelector: *meta.v1.LabelSelector | omitempty
- namespaces: []string | omitempty
- topologyKey: string | required
+ labelSelector: *meta.v1.LabelSelector | #1 omitempty
+ matchLabelKeys: []string | #5 omitempty
+ mismatchLabelKeys: []string | #6 omitempty
+ namespaceSelector: *meta.v1.LabelSelector | #4 omitempty
+ namespaces: []string | #2 omitempty
+ topologyKey: string | #3 required
 core.v1.PodAntiAffinity
- preferredDuringSchedulingIgnoredDuringExecution: []core.v1.WeightedPodAffinityTerm | omitempty
- requiredDuringSchedulingIgnoredDuringExecution: []core.v1.PodAffinityTerm | omitempty
+ preferredDuringSchedulingIgnoredDuringExecution: []core.v1.WeightedPodAffinityTerm | #2 omitempty
+ requiredDuringSchedulingIgnoredDuringExecution: []core.v1.PodAffinityTerm | #1 omitempty
 core.v1.PodCertificateProjection
- certificateChainPath: string | omitempty
- credentialBundlePath: string | omitempty
- keyPath: string | omitempty
- keyType: string | required omitempty
- maxExpirationSeconds: *int32 | omitempty
- signerName: string | required omitempty
- userAnnotations: map string | omitempty
+ certificateChainPath: string | #6 omitempty
+ credentialBundlePath: string | #4 omitempty
+ keyPath: string | #5 omitempty
+ keyType: string | #2 required omitempty
+ maxExpirationSeconds: *int32 | #3 omitempty
+ signerName: string | #1 required omitempty
+ userAnnotations: map string | #7 omitempty
 core.v1.PodCondition
- lastProbeTime: time | omitempty
- lastTransitionTime: time | omitempty
- message: string | omitempty
- observedGeneration: int64 | omitempty
- reason: string | omitempty
- status: string | required
- type: string | required
+ lastProbeTime: time | #3 omitempty
+ lastTransitionTime: time | #4 omitempty
+ message: string | #6 omitempty
+ observedGeneration: int64 | #7 omitempty
+ reason: string | #5 omitempty
+ status: string | #2 required
+ type: string | #1 required
 core.v1.PodDNSConfig
- nameservers: []string | omitempty
- options: []core.v1.PodDNSConfigOption | omitempty
- searches: []string | omitempty
+ nameservers: []string | #1 omitempty
+ options: []core.v1.PodDNSConfigOption | #3 omitempty
+ searches: []string | #2 omitempty
 core.v1.PodDNSConfigOption
- name: string | omitempty
- value: *string | omitempty
+ name: string | #1 omitempty
+ value: *string | #2 omitempty
 core.v1.PodExtendedResourceClaimStatus
- requestMappings: []core.v1.ContainerExtendedResourceRequest | required
- resourceClaimName: string | required
+ requestMappings: []core.v1.ContainerExtendedResourceRequest | #1 required
+ resourceClaimName: string | #2 required
 core.v1.PodIP
- ip: string | required
+ ip: string | #1 required
 core.v1.PodOS
- name: string | required
+ name: string | #1 required
 core.v1.PodReadinessGate
- conditionType: string | required
+ conditionType: string | #1 required
 core.v1.PodResourceClaim
- name: string | required
- resourceClaimName: *string | omitempty
- resourceClaimTemplateName: *string | omitempty
+ name: string | #1 required
+ resourceClaimName: *string | #3 omitempty
+ resourceClaimTemplateName: *string | #4 omitempty
 core.v1.PodResourceClaimStatus
- name: string | required
- resourceClaimName: *string | omitempty
+ name: string | #1 required
+ resourceClaimName: *string | #2 omitempty
 core.v1.PodSchedulingGate
- name: string | required
+ name: string | #1 required
 core.v1.PodSecurityContext
- appArmorProfile: *core.v1.AppArmorProfile | omitempty
- fsGroup: *int64 | omitempty
- fsGroupChangePolicy: *string | omitempty
- runAsGroup: *int64 | omitempty
- runAsNonRoot: *boolean | omitempty
- runAsUser: *int64 | omitempty
- seLinuxChangePolicy: *string | omitempty
- seLinuxOptions: *core.v1.SELinuxOptions | omitempty
- seccompProfile: *core.v1.SeccompProfile | omitempty
- supplementalGroups: []int64 | omitempty
- supplementalGroupsPolicy: *string | omitempty
- sysctls: []core.v1.Sysctl | omitempty
- windowsOptions: *core.v1.WindowsSecurityContextOptions | omitempty
+ appArmorProfile: *core.v1.AppArmorProfile | #11 omitempty
+ fsGroup: *int64 | #5 omitempty
+ fsGroupChangePolicy: *string | #9 omitempty
+ runAsGroup: *int64 | #6 omitempty
+ runAsNonRoot: *boolean | #3 omitempty
+ runAsUser: *int64 | #2 omitempty
+ seLinuxChangePolicy: *string | #13 omitempty
+ seLinuxOptions: *core.v1.SELinuxOptions | #1 omitempty
+ seccompProfile: *core.v1.SeccompProfile | #10 omitempty
+ supplementalGroups: []int64 | #4 omitempty
+ supplementalGroupsPolicy: *string | #12 omitempty
+ sysctls: []core.v1.Sysctl | #7 omitempty
+ windowsOptions: *core.v1.WindowsSecurityContextOptions | #8 omitempty
 core.v1.PodSpec
- activeDeadlineSeconds: *int64 | omitempty
- affinity: *core.v1.Affinity | omitempty
- automountServiceAccountToken: *boolean | omitempty
- containers: []core.v1.Container | required list=name patch=merge key=name
- dnsConfig: *core.v1.PodDNSConfig | omitempty
- dnsPolicy: string | omitempty
- enableServiceLinks: *boolean | omitempty
- ephemeralContainers: []core.v1.EphemeralContainer | omitempty list=name patch=merge key=name
- hostAliases: []core.v1.HostAlias | omitempty list=ip patch=merge key=ip
- hostIPC: boolean | omitempty
- hostNetwork: boolean | omitempty
- hostPID: boolean | omitempty
- hostUsers: *boolean | omitempty
- hostname: string | omitempty
- hostnameOverride: *string | omitempty
- imagePullSecrets: []core.v1.LocalObjectReference | omitempty list=name patch=merge key=name
- initContainers: []core.v1.Container | omitempty list=name patch=merge key=name
- nodeName: string | omitempty
- nodeSelector: map string | omitempty atomic
- os: *core.v1.PodOS | omitempty
- overhead: map quantity | omitempty
- preemptionPolicy: *string | omitempty
- priority: *int32 | omitempty
- priorityClassName: string | omitempty
- readinessGates: []core.v1.PodReadinessGate | omitempty
- resourceClaims: []core.v1.PodResourceClaim | omitempty list=name patch=merge,retainKeys key=name
- resources: *core.v1.ResourceRequirements | omitempty
- restartPolicy: string | omitempty
- runtimeClassName: *string | omitempty
- schedulerName: string | omitempty
- schedulingGates: []core.v1.PodSchedulingGate | omitempty list=name patch=merge key=name
- securityContext: *core.v1.PodSecurityContext | omitempty
- serviceAccount: string | omitempty
- serviceAccountName: string | omitempty
- setHostnameAsFQDN: *boolean | omitempty
- shareProcessNamespace: *boolean | omitempty
- subdomain: string | omitempty
- terminationGracePeriodSeconds: *int64 | omitempty
- tolerations: []core.v1.Toleration | omitempty
- topologySpreadConstraints: []core.v1.TopologySpreadConstraint | omitempty list=topologyKey,whenUnsatisfiable patch=merge key=topologyKey
- volumes: []core.v1.Volume | omitempty list=name patch=merge,retainKeys key=name
- workloadRef: *core.v1.WorkloadReference | omitempty
+ activeDeadlineSeconds: *int64 | #5 omitempty
+ affinity: *core.v1.Affinity | #18 omitempty
+ automountServiceAccountToken: *boolean | #21 omitempty
+ containers: []core.v1.Container | #2 required list=name patch=merge key=name
+ dnsConfig: *core.v1.PodDNSConfig | #26 omitempty
+ dnsPolicy: string | #6 omitempty
+ enableServiceLinks: *boolean | #30 omitempty
+ ephemeralContainers: []core.v1.EphemeralContainer | #34 omitempty list=name patch=merge key=name
+ hostAliases: []core.v1.HostAlias | #23 omitempty list=ip patch=merge key=ip
+ hostIPC: boolean | #13 omitempty
+ hostNetwork: boolean | #11 omitempty
+ hostPID: boolean | #12 omitempty
+ hostUsers: *boolean | #37 omitempty
+ hostname: string | #16 omitempty
+ hostnameOverride: *string | #41 omitempty
+ imagePullSecrets: []core.v1.LocalObjectReference | #15 omitempty list=name patch=merge key=name
+ initContainers: []core.v1.Container | #20 omitempty list=name patch=merge key=name
+ nodeName: string | #10 omitempty
+ nodeSelector: map string | #7 omitempty atomic
+ os: *core.v1.PodOS | #36 omitempty
+ overhead: map quantity | #32 omitempty
+ preemptionPolicy: *string | #31 omitempty
+ priority: *int32 | #25 omitempty
+ priorityClassName: string | #24 omitempty
+ readinessGates: []core.v1.PodReadinessGate | #28 omitempty
+ resourceClaims: []core.v1.PodResourceClaim | #39 omitempty list=name patch=merge,retainKeys key=name
+ resources: *core.v1.ResourceRequirements | #40 omitempty
+ restartPolicy: string | #3 omitempty
+ runtimeClassName: *string | #29 omitempty
+ schedulerName: string | #19 omitempty
+ schedulingGates: []core.v1.PodSchedulingGate | #38 omitempty list=name patch=merge key=name
+ securityContext: *core.v1.PodSecurityContext | #14 omitempty
+ serviceAccount: string | #9 omitempty
+ serviceAccountName: string | #8 omitempty
+ setHostnameAsFQDN: *boolean | #35 omitempty
+ shareProcessNamespace: *boolean | #27 omitempty
+ subdomain: string | #17 omitempty
+ terminationGracePeriodSeconds: *int64 | #4 omitempty
+ tolerations: []core.v1.Toleration | #22 omitempty
+ topologySpreadConstraints: []core.v1.TopologySpreadConstraint | #33 omitempty list=topologyKey,whenUnsatisfiable patch=merge key=topologyKey
+ volumes: []core.v1.Volume | #1 omitempty list=name patch=merge,retainKeys key=name
+ workloadRef: *core.v1.WorkloadReference | #42 omitempty
 core.v1.PodStatus
- allocatedResources: map quantity | omitempty
- conditions: []core.v1.PodCondition | omitempty list=type patch=merge key=type
- containerStatuses: []core.v1.ContainerStatus | omitempty
- ephemeralContainerStatuses: []core.v1.ContainerStatus | omitempty
- extendedResourceClaimStatus: *core.v1.PodExtendedResourceClaimStatus | omitempty
- hostIP: string | omitempty
- hostIPs: []core.v1.HostIP | omitempty patch=merge key=ip
- initContainerStatuses: []core.v1.ContainerStatus | omitempty
- message: string | omitempty
- nominatedNodeName: string | omitempty
- observedGeneration: int64 | omitempty
- phase: string | omitempty
- podIP: string | omitempty
- podIPs: []core.v1.PodIP | omitempty list=ip patch=merge key=ip
- qosClass: string | omitempty
- reason: string | omitempty
- resize: string | omitempty
- resourceClaimStatuses: []core.v1.PodResourceClaimStatus | omitempty list=name patch=merge,retainKeys key=name
- resources: *core.v1.ResourceRequirements | omitempty
- startTime: *time | omitempty
+ allocatedResources: map quantity | #19 omitempty
+ conditions: []core.v1.PodCondition | #2 omitempty list=type patch=merge key=type
+ containerStatuses: []core.v1.ContainerStatus | #8 omitempty
+ ephemeralContainerStatuses: []core.v1.ContainerStatus | #13 omitempty
+ extendedResourceClaimStatus: *core.v1.PodExtendedResourceClaimStatus | #18 omitempty
+ hostIP: string | #5 omitempty
+ hostIPs: []core.v1.HostIP | #16 omitempty patch=merge key=ip
+ initContainerStatuses: []core.v1.ContainerStatus | #10 omitempty
+ message: string | #3 omitempty
+ nominatedNodeName: string | #11 omitempty
+ observedGeneration: int64 | #17 omitempty
+ phase: string | #1 omitempty
+ podIP: string | #6 omitempty
+ podIPs: []core.v1.PodIP | #12 omitempty list=ip patch=merge key=ip
+ qosClass: string | #9 omitempty
+ reason: string | #4 omitempty
+ resize: string | #14 omitempty
+ resourceClaimStatuses: []core.v1.PodResourceClaimStatus | #15 omitempty list=name patch=merge,retainKeys key=name
+ resources: *core.v1.ResourceRequirements | #20 omitempty
+ startTime: *time | #7 omitempty
 core.v1.PodTemplateSpec
- metadata: meta.v1.ObjectMeta | omitempty
- spec: core.v1.PodSpec | omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: core.v1.PodSpec | #2 omitempty
 core.v1.PortStatus
- error: *string | omitempty
- port: int32 | required
- protocol: string | required
+ error: *string | #3 omitempty
+ port: int32 | #1 required
+ protocol: string | #2 required
 core.v1.PortworxVolumeSource
- fsType: string | omitempty
- readOnly: boolean | omitempty
- volumeID: string | required
+ fsType: string | #2 omitempty
+ readOnly: boolean | #3 omitempty
+ volumeID: string | #1 required
 core.v1.PreferredSchedulingTerm
- preference: core.v1.NodeSelectorTerm | required
- weight: int32 | required
+ preference: core.v1.NodeSelectorTerm | #2 required
+ weight: int32 | #1 required
 core.v1.Probe
- exec: *core.v1.ExecAction | omitempty
- failureThreshold: int32 | omitempty
- grpc: *core.v1.GRPCAction | omitempty
- httpGet: *core.v1.HTTPGetAction | omitempty
- initialDelaySeconds: int32 | omitempty
- periodSeconds: int32 | omitempty
- successThreshold: int32 | omitempty
- tcpSocket: *core.v1.TCPSocketAction | omitempty
- terminationGracePeriodSeconds: *int64 | omitempty
- timeoutSeconds: int32 | omitempty
+ exec: *core.v1.ExecAction | #1.1 omitempty
+ failureThreshold: int32 | #6 omitempty
+ grpc: *core.v1.GRPCAction | #1.4 omitempty
+ httpGet: *core.v1.HTTPGetAction | #1.2 omitempty
+ initialDelaySeconds: int32 | #2 omitempty
+ periodSeconds: int32 | #4 omitempty
+ successThreshold: int32 | #5 omitempty
+ tcpSocket: *core.v1.TCPSocketAction | #1.3 omitempty
+ terminationGracePeriodSeconds: *int64 | #7 omitempty
+ timeoutSeconds: int32 | #3 omitempty
 core.v1.ProjectedVolumeSource
- defaultMode: *int32 | omitempty
- sources: []core.v1.VolumeProjection
+ defaultMode: *int32 | #2 omitempty
+ sources: []core.v1.VolumeProjection | #1
 core.v1.QuobyteVolumeSource
- group: string | omitempty
- readOnly: boolean | omitempty
- registry: string | required
- tenant: string | omitempty
- user: string | omitempty
- volume: string | required
+ group: string | #5 omitempty
+ readOnly: boolean | #3 omitempty
+ registry: string | #1 required
+ tenant: string | #6 omitempty
+ user: string | #4 omitempty
+ volume: string | #2 required
 core.v1.RBDPersistentVolumeSource
- fsType: string | omitempty
- image: string | required
- keyring: string | omitempty
- monitors: []string | required
- pool: string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.SecretReference | omitempty
- user: string | omitempty
+ fsType: string | #3 omitempty
+ image: string | #2 required
+ keyring: string | #6 omitempty
+ monitors: []string | #1 required
+ pool: string | #4 omitempty
+ readOnly: boolean | #8 omitempty
+ secretRef: *core.v1.SecretReference | #7 omitempty
+ user: string | #5 omitempty
 core.v1.RBDVolumeSource
- fsType: string | omitempty
- image: string | required
- keyring: string | omitempty
- monitors: []string | required
- pool: string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.LocalObjectReference | omitempty
- user: string | omitempty
+ fsType: string | #3 omitempty
+ image: string | #2 required
+ keyring: string | #6 omitempty
+ monitors: []string | #1 required
+ pool: string | #4 omitempty
+ readOnly: boolean | #8 omitempty
+ secretRef: *core.v1.LocalObjectReference | #7 omitempty
+ user: string | #5 omitempty
 core.v1.ResourceClaim
- name: string | required
- request: string | omitempty
+ name: string | #1 required
+ request: string | #2 omitempty
 core.v1.ResourceFieldSelector atomic
- containerName: string | omitempty
- divisor: quantity | omitempty
- resource: string | required
+ containerName: string | #1 omitempty
+ divisor: quantity | #3 omitempty
+ resource: string | #2 required
 core.v1.ResourceHealth
- health: string | omitempty
- resourceID: string | required
+ health: string | #2 omitempty
+ resourceID: string | #1 required
 core.v1.ResourceQuota
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: core.v1.ResourceQuotaSpec | omitempty
- status: core.v1.ResourceQuotaStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: core.v1.ResourceQuotaSpec | #2 omitempty
+ status: core.v1.ResourceQuotaStatus | #3 omitempty
 core.v1.ResourceQuotaSpec
- hard: map quantity | omitempty
- scopeSelector: *core.v1.ScopeSelector | omitempty
- scopes: []string | omitempty
+ hard: map quantity | #1 omitempty
+ scopeSelector: *core.v1.ScopeSelector | #3 omitempty
+ scopes: []string | #2 omitempty
 core.v1.ResourceQuotaStatus
- hard: map quantity | omitempty
- used: map quantity | omitempty
+ hard: map quantity | #1 omitempty
+ used: map quantity | #2 omitempty
 core.v1.ResourceRequirements
- claims: []core.v1.ResourceClaim | omitempty list=name
- limits: map quantity | omitempty
- requests: map quantity | omitempty
+ claims: []core.v1.ResourceClaim | #3 omitempty list=name
+ limits: map quantity | #1 omitempty
+ requests: map quantity | #2 omitempty
 core.v1.ResourceStatus
- name: string | required
- resources: []core.v1.ResourceHealth | omitempty list=resourceID
+ name: string | #1 required
+ resources: []core.v1.ResourceHealth | #2 omitempty list=resourceID
 core.v1.SELinuxOptions
- level: string | omitempty
- role: string | omitempty
- type: string | omitempty
- user: string | omitempty
+ level: string | #4 omitempty
+ role: string | #2 omitempty
+ type: string | #3 omitempty
+ user: string | #1 omitempty
 core.v1.ScaleIOPersistentVolumeSource
- fsType: string | omitempty
- gateway: string | required
- protectionDomain: string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.SecretReference | required
- sslEnabled: boolean | omitempty
- storageMode: string | omitempty
- storagePool: string | omitempty
- system: string | required
- volumeName: string | omitempty
+ fsType: string | #9 omitempty
+ gateway: string | #1 required
+ protectionDomain: string | #5 omitempty
+ readOnly: boolean | #10 omitempty
+ secretRef: *core.v1.SecretReference | #3 required
+ sslEnabled: boolean | #4 omitempty
+ storageMode: string | #7 omitempty
+ storagePool: string | #6 omitempty
+ system: string | #2 required
+ volumeName: string | #8 omitempty
 core.v1.ScaleIOVolumeSource
- fsType: string | omitempty
- gateway: string | required
- protectionDomain: string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.LocalObjectReference | required
- sslEnabled: boolean | omitempty
- storageMode: string | omitempty
- storagePool: string | omitempty
- system: string | required
- volumeName: string | omitempty
+ fsType: string | #9 omitempty
+ gateway: string | #1 required
+ protectionDomain: string | #5 omitempty
+ readOnly: boolean | #10 omitempty
+ secretRef: *core.v1.LocalObjectReference | #3 required
+ sslEnabled: boolean | #4 omitempty
+ storageMode: string | #7 omitempty
+ storagePool: string | #6 omitempty
+ system: string | #2 required
+ volumeName: string | #8 omitempty
 core.v1.ScopeSelector atomic
- matchExpressions: []core.v1.ScopedResourceSelectorRequirement | omitempty
+ matchExpressions: []core.v1.ScopedResourceSelectorRequirement | #1 omitempty
 core.v1.ScopedResourceSelectorRequirement
- operator: string | required
- scopeName: string | required
- values: []string | omitempty
+ operator: string | #2 required
+ scopeName: string | #1 required
+ values: []string | #3 omitempty
 core.v1.SeccompProfile
- localhostProfile: *string | omitempty
- type: string | required
+ localhostProfile: *string | #2 omitempty
+ type: string | #1 required
 core.v1.Secret
- apiVersion: string | omitempty
- data: map bytes | omitempty
- immutable: *boolean | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- stringData: map string | omitempty
- type: string | omitempty
+ apiVersion: string | #2 omitempty
+ data: map bytes | #2 omitempty
+ immutable: *boolean | #5 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ stringData: map string | #4 omitempty
+ type: string | #3 omitempty
 core.v1.SecretEnvSource
- name: string | omitempty
- optional: *boolean | omitempty
+ name: string | #1.1 omitempty
+ optional: *boolean | #2 omitempty
 core.v1.SecretKeySelector atomic
- key: string | required
- name: string | omitempty
- optional: *boolean | omitempty
+ key: string | #2 required
+ name: string | #1.1 omitempty
+ optional: *boolean | #3 omitempty
 core.v1.SecretProjection
- items: []core.v1.KeyToPath | omitempty
- name: string | omitempty
- optional: *boolean | omitempty
+ items: []core.v1.KeyToPath | #2 omitempty
+ name: string | #1.1 omitempty
+ optional: *boolean | #4 omitempty
 core.v1.SecretReference atomic
- name: string | omitempty
- namespace: string | omitempty
+ name: string | #1 omitempty
+ namespace: string | #2 omitempty
 core.v1.SecretVolumeSource
- defaultMode: *int32 | omitempty
- items: []core.v1.KeyToPath | omitempty
- optional: *boolean | omitempty
- secretName: string | omitempty
+ defaultMode: *int32 | #3 omitempty
+ items: []core.v1.KeyToPath | #2 omitempty
+ optional: *boolean | #4 omitempty
+ secretName: string | #1 omitempty
 core.v1.SecurityContext
- allowPrivilegeEscalation: *boolean | omitempty
- appArmorProfile: *core.v1.AppArmorProfile | omitempty
- capabilities: *core.v1.Capabilities | omitempty
- privileged: *boolean | omitempty
- procMount: *string | omitempty
- readOnlyRootFilesystem: *boolean | omitempty
- runAsGroup: *int64 | omitempty
- runAsNonRoot: *boolean | omitempty
- runAsUser: *int64 | omitempty
- seLinuxOptions: *core.v1.SELinuxOptions | omitempty
- seccompProfile: *core.v1.SeccompProfile | omitempty
- windowsOptions: *core.v1.WindowsSecurityContextOptions | omitempty
+ allowPrivilegeEscalation: *boolean | #7 omitempty
+ appArmorProfile: *core.v1.AppArmorProfile | #12 omitempty
+ capabilities: *core.v1.Capabilities | #1 omitempty
+ privileged: *boolean | #2 omitempty
+ procMount: *string | #9 omitempty
+ readOnlyRootFilesystem: *boolean | #6 omitempty
+ runAsGroup: *int64 | #8 omitempty
+ runAsNonRoot: *boolean | #5 omitempty
+ runAsUser: *int64 | #4 omitempty
+ seLinuxOptions: *core.v1.SELinuxOptions | #3 omitempty
+ seccompProfile: *core.v1.SeccompProfile | #11 omitempty
+ windowsOptions: *core.v1.WindowsSecurityContextOptions | #10 omitempty
 core.v1.Service
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: core.v1.ServiceSpec | omitempty
- status: core.v1.ServiceStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: core.v1.ServiceSpec | #2 omitempty
+ status: core.v1.ServiceStatus | #3 omitempty
 core.v1.ServiceAccount
- apiVersion: string | omitempty
- automountServiceAccountToken: *boolean | omitempty
- imagePullSecrets: []core.v1.LocalObjectReference | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- secrets: []core.v1.ObjectReference | omitempty list=name patch=merge key=name
+ apiVersion: string | #2 omitempty
+ automountServiceAccountToken: *boolean | #4 omitempty
+ imagePullSecrets: []core.v1.LocalObjectReference | #3 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ secrets: []core.v1.ObjectReference | #2 omitempty list=name patch=merge key=name
 core.v1.ServiceAccountTokenProjection
- audience: string | omitempty
- expirationSeconds: *int64 | omitempty
- path: string | required
+ audience: string | #1 omitempty
+ expirationSeconds: *int64 | #2 omitempty
+ path: string | #3 required
 core.v1.ServicePort
- appProtocol: *string | omitempty
- name: string | omitempty
- nodePort: int32 | omitempty
- port: int32 | required
- protocol: string | omitempty
- targetPort: intstr | omitempty
+ appProtocol: *string | #6 omitempty
+ name: string | #1 omitempty
+ nodePort: int32 | #5 omitempty
+ port: int32 | #3 required
+ protocol: string | #2 omitempty
+ targetPort: intstr | #4 omitempty
 core.v1.ServiceSpec
- allocateLoadBalancerNodePorts: *boolean | omitempty
- clusterIP: string | omitempty
- clusterIPs: []string | omitempty
- externalIPs: []string | omitempty
- externalName: string | omitempty
- externalTrafficPolicy: string | omitempty
- healthCheckNodePort: int32 | omitempty
- internalTrafficPolicy: *string | omitempty
- ipFamilies: []string | omitempty
- ipFamilyPolicy: *string | omitempty
- loadBalancerClass: *string | omitempty
- loadBalancerIP: string | omitempty
- loadBalancerSourceRanges: []string | omitempty
- ports: []core.v1.ServicePort | omitempty list=port,protocol patch=merge key=port
- publishNotReadyAddresses: boolean | omitempty
- selector: map string | omitempty atomic
- sessionAffinity: string | omitempty
- sessionAffinityConfig: *core.v1.SessionAffinityConfig | omitempty
- trafficDistribution: *string | omitempty
- type: string | omitempty
+ allocateLoadBalancerNodePorts: *boolean | #20 omitempty
+ clusterIP: string | #3 omitempty
+ clusterIPs: []string | #18 omitempty
+ externalIPs: []string | #5 omitempty
+ externalName: string | #10 omitempty
+ externalTrafficPolicy: string | #11 omitempty
+ healthCheckNodePort: int32 | #12 omitempty
+ internalTrafficPolicy: *string | #22 omitempty
+ ipFamilies: []string | #19 omitempty
+ ipFamilyPolicy: *string | #17 omitempty
+ loadBalancerClass: *string | #21 omitempty
+ loadBalancerIP: string | #8 omitempty
+ loadBalancerSourceRanges: []string | #9 omitempty
+ ports: []core.v1.ServicePort | #1 omitempty list=port,protocol patch=merge key=port
+ publishNotReadyAddresses: boolean | #13 omitempty
+ selector: map string | #2 omitempty atomic
+ sessionAffinity: string | #7 omitempty
+ sessionAffinityConfig: *core.v1.SessionAffinityConfig | #14 omitempty
+ trafficDistribution: *string | #23 omitempty
+ type: string | #4 omitempty
 core.v1.ServiceStatus
- conditions: []meta.v1.Condition | omitempty list=type patch=merge key=type
- loadBalancer: core.v1.LoadBalancerStatus | omitempty
+ conditions: []meta.v1.Condition | #2 omitempty list=type patch=merge key=type
+ loadBalancer: core.v1.LoadBalancerStatus | #1 omitempty
 core.v1.SessionAffinityConfig
- clientIP: *core.v1.ClientIPConfig | omitempty
+ clientIP: *core.v1.ClientIPConfig | #1 omitempty
 core.v1.SleepAction
- seconds: int64 | required
+ seconds: int64 | #1 required
 core.v1.StorageOSPersistentVolumeSource
- fsType: string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.ObjectReference | omitempty
- volumeName: string | omitempty
- volumeNamespace: string | omitempty
+ fsType: string | #3 omitempty
+ readOnly: boolean | #4 omitempty
+ secretRef: *core.v1.ObjectReference | #5 omitempty
+ volumeName: string | #1 omitempty
+ volumeNamespace: string | #2 omitempty
 core.v1.StorageOSVolumeSource
- fsType: string | omitempty
- readOnly: boolean | omitempty
- secretRef: *core.v1.LocalObjectReference | omitempty
- volumeName: string | omitempty
- volumeNamespace: string | omitempty
+ fsType: string | #3 omitempty
+ readOnly: boolean | #4 omitempty
+ secretRef: *core.v1.LocalObjectReference | #5 omitempty
+ volumeName: string | #1 omitempty
+ volumeNamespace: string | #2 omitempty
 core.v1.Sysctl
- name: string | required
- value: string | required
+ name: string | #1 required
+ value: string | #2 required
 core.v1.TCPSocketAction
- host: string | omitempty
- port: intstr | required
+ host: string | #2 omitempty
+ port: intstr | #1 required
 core.v1.Taint
- effect: string | required
- key: string | required
- timeAdded: *time | omitempty
- value: string | omitempty
+ effect: string | #3 required
+ key: string | #1 required
+ timeAdded: *time | #4 omitempty
+ value: string | #2 omitempty
 core.v1.Toleration
- effect: string | omitempty
- key: string | omitempty
- operator: string | omitempty
- tolerationSeconds: *int64 | omitempty
- value: string | omitempty
+ effect: string | #4 omitempty
+ key: string | #1 omitempty
+ operator: string | #2 omitempty
+ tolerationSeconds: *int64 | #5 omitempty
+ value: string | #3 omitempty
 core.v1.TopologySelectorLabelRequirement
- key: string | required
- values: []string | required
+ key: string | #1 required
+ values: []string | #2 required
 core.v1.TopologySelectorTerm atomic
- matchLabelExpressions: []core.v1.TopologySelectorLabelRequirement | omitempty
+ matchLabelExpressions: []core.v1.TopologySelectorLabelRequirement | #1 omitempty
 core.v1.TopologySpreadConstraint
- labelSelector: *meta.v1.LabelSelector | omitempty
- matchLabelKeys: []string | omitempty
- maxSkew: int32 | required
- minDomains: *int32 | omitempty
- nodeAffinityPolicy: *string | omitempty
- nodeTaintsPolicy: *string | omitempty
- topologyKey: string | required
- whenUnsatisfiable: string | required
+ labelSelector: *meta.v1.LabelSelector | #4 omitempty
+ matchLabelKeys: []string | #8 omitempty
+ maxSkew: int32 | #1 required
+ minDomains: *int32 | #5 omitempty
+ nodeAffinityPolicy: *string | #6 omitempty
+ nodeTaintsPolicy: *string | #7 omitempty
+ topologyKey: string | #2 required
+ whenUnsatisfiable: string | #3 required
 core.v1.TypedLocalObjectReference atomic
- apiGroup: *string
- kind: string | required
- name: string | required
+ apiGroup: *string | #1
+ kind: string | #2 required
+ name: string | #3 required
 core.v1.TypedObjectReference
- apiGroup: *string
- kind: string | required
- name: string | required
- namespace: *string | omitempty
+ apiGroup: *string | #1
+ kind: string | #2 required
+ name: string | #3 required
+ namespace: *string | #4 omitempty
 core.v1.Volume
- awsElasticBlockStore: *core.v1.AWSElasticBlockStoreVolumeSource | omitempty
- azureDisk: *core.v1.AzureDiskVolumeSource | omitempty
- azureFile: *core.v1.AzureFileVolumeSource | omitempty
- cephfs: *core.v1.CephFSVolumeSource | omitempty
- cinder: *core.v1.CinderVolumeSource | omitempty
- configMap: *core.v1.ConfigMapVolumeSource | omitempty
- csi: *core.v1.CSIVolumeSource | omitempty
- downwardAPI: *core.v1.DownwardAPIVolumeSource | omitempty
- emptyDir: *core.v1.EmptyDirVolumeSource | omitempty
- ephemeral: *core.v1.EphemeralVolumeSource | omitempty
- fc: *core.v1.FCVolumeSource | omitempty
- flexVolume: *core.v1.FlexVolumeSource | omitempty
- flocker: *core.v1.FlockerVolumeSource | omitempty
- gcePersistentDisk: *core.v1.GCEPersistentDiskVolumeSource | omitempty
- gitRepo: *core.v1.GitRepoVolumeSource | omitempty
- glusterfs: *core.v1.GlusterfsVolumeSource | omitempty
- hostPath: *core.v1.HostPathVolumeSource | omitempty
- image: *core.v1.ImageVolumeSource | omitempty
- iscsi: *core.v1.ISCSIVolumeSource | omitempty
- name: string | required
- nfs: *core.v1.NFSVolumeSource | omitempty
- persistentVolumeClaim: *core.v1.PersistentVolumeClaimVolumeSource | omitempty
- photonPersistentDisk: *core.v1.PhotonPersistentDiskVolumeSource | omitempty
- portworxVolume: *core.v1.PortworxVolumeSource | omitempty
- projected: *core.v1.ProjectedVolumeSource | omitempty
- quobyte: *core.v1.QuobyteVolumeSource | omitempty
- rbd: *core.v1.RBDVolumeSource | omitempty
- scaleIO: *core.v1.ScaleIOVolumeSource | omitempty
- secret: *core.v1.SecretVolumeSource | omitempty
- storageos: *core.v1.StorageOSVolumeSource | omitempty
- vsphereVolume: *core.v1.VsphereVirtualDiskVolumeSource | omitempty
+ awsElasticBlockStore: *core.v1.AWSElasticBlockStoreVolumeSource | #2.4 omitempty
+ azureDisk: *core.v1.AzureDiskVolumeSource | #2.22 omitempty
+ azureFile: *core.v1.AzureFileVolumeSource | #2.18 omitempty
+ cephfs: *core.v1.CephFSVolumeSource | #2.14 omitempty
+ cinder: *core.v1.CinderVolumeSource | #2.13 omitempty
+ configMap: *core.v1.ConfigMapVolumeSource | #2.19 omitempty
+ csi: *core.v1.CSIVolumeSource | #2.28 omitempty
+ downwardAPI: *core.v1.DownwardAPIVolumeSource | #2.16 omitempty
+ emptyDir: *core.v1.EmptyDirVolumeSource | #2.2 omitempty
+ ephemeral: *core.v1.EphemeralVolumeSource | #2.29 omitempty
+ fc: *core.v1.FCVolumeSource | #2.17 omitempty
+ flexVolume: *core.v1.FlexVolumeSource | #2.12 omitempty
+ flocker: *core.v1.FlockerVolumeSource | #2.15 omitempty
+ gcePersistentDisk: *core.v1.GCEPersistentDiskVolumeSource | #2.3 omitempty
+ gitRepo: *core.v1.GitRepoVolumeSource | #2.5 omitempty
+ glusterfs: *core.v1.GlusterfsVolumeSource | #2.9 omitempty
+ hostPath: *core.v1.HostPathVolumeSource | #2.1 omitempty
+ image: *core.v1.ImageVolumeSource | #2.30 omitempty
+ iscsi: *core.v1.ISCSIVolumeSource | #2.8 omitempty
+ name: string | #1 required
+ nfs: *core.v1.NFSVolumeSource | #2.7 omitempty
+ persistentVolumeClaim: *core.v1.PersistentVolumeClaimVolumeSource | #2.10 omitempty
+ photonPersistentDisk: *core.v1.PhotonPersistentDiskVolumeSource | #2.23 omitempty
+ portworxVolume: *core.v1.PortworxVolumeSource | #2.24 omitempty
+ projected: *core.v1.ProjectedVolumeSource | #2.26 omitempty
+ quobyte: *core.v1.QuobyteVolumeSource | #2.21 omitempty
+ rbd: *core.v1.RBDVolumeSource | #2.11 omitempty
+ scaleIO: *core.v1.ScaleIOVolumeSource | #2.25 omitempty
+ secret: *core.v1.SecretVolumeSource | #2.6 omitempty
+ storageos: *core.v1.StorageOSVolumeSource | #2.27 omitempty
+ vsphereVolume: *core.v1.VsphereVirtualDiskVolumeSource | #2.20 omitempty
 core.v1.VolumeDevice
- devicePath: string | required
- name: string | required
+ devicePath: string | #2 required
+ name: string | #1 required
 core.v1.VolumeMount
- mountPath: string | required
- mountPropagation: *string | omitempty
- name: string | required
- readOnly: boolean | omitempty
- recursiveReadOnly: *string | omitempty
- subPath: string | omitempty
- subPathExpr: string | omitempty
+ mountPath: string | #3 required
+ mountPropagation: *string | #5 omitempty
+ name: string | #1 required
+ readOnly: boolean | #2 omitempty
+ recursiveReadOnly: *string | #7 omitempty
+ subPath: string | #4 omitempty
+ subPathExpr: string | #6 omitempty
 core.v1.VolumeMountStatus
- mountPath: string | required
- name: string | required
- readOnly: boolean | omitempty
- recursiveReadOnly: *string | omitempty
+ mountPath: string | #2 required
+ name: string | #1 required
+ readOnly: boolean | #3 omitempty
+ recursiveReadOnly: *string | #4 omitempty
 core.v1.VolumeNodeAffinity
- required: *core.v1.NodeSelector | omitempty
+ required: *core.v1.NodeSelector | #1 omitempty
 core.v1.VolumeProjection
- clusterTrustBundle: *core.v1.ClusterTrustBundleProjection | omitempty
- configMap: *core.v1.ConfigMapProjection | omitempty
- downwardAPI: *core.v1.DownwardAPIProjection | omitempty
- podCertificate: *core.v1.PodCertificateProjection | omitempty
- secret: *core.v1.SecretProjection | omitempty
- serviceAccountToken: *core.v1.ServiceAccountTokenProjection | omitempty
+ clusterTrustBundle: *core.v1.ClusterTrustBundleProjection | #5 omitempty
+ configMap: *core.v1.ConfigMapProjection | #3 omitempty
+ downwardAPI: *core.v1.DownwardAPIProjection | #2 omitempty
+ podCertificate: *core.v1.PodCertificateProjection | #6 omitempty
+ secret: *core.v1.SecretProjection | #1 omitempty
+ serviceAccountToken: *core.v1.ServiceAccountTokenProjection | #4 omitempty
 core.v1.VolumeResourceRequirements
- limits: map quantity | omitempty
- requests: map quantity | omitempty
+ limits: map quantity | #1 omitempty
+ requests: map quantity | #2 omitempty
 core.v1.VsphereVirtualDiskVolumeSource
- fsType: string | omitempty
- storagePolicyID: string | omitempty
- storagePolicyName: string | omitempty
- volumePath: string | required
+ fsType: string | #2 omitempty
+ storagePolicyID: string | #4 omitempty
+ storagePolicyName: string | #3 omitempty
+ volumePath: string | #1 required
 core.v1.WeightedPodAffinityTerm
- podAffinityTerm: core.v1.PodAffinityTerm | required
- weight: int32 | required
+ podAffinityTerm: core.v1.PodAffinityTerm | #2 required
+ weight: int32 | #1 required
 core.v1.WindowsSecurityContextOptions
- gmsaCredentialSpec: *string | omitempty
- gmsaCredentialSpecName: *string | omitempty
- hostProcess: *boolean | omitempty
- runAsUserName: *string | omitempty
+ gmsaCredentialSpec: *string | #2 omitempty
+ gmsaCredentialSpecName: *string | #1 omitempty
+ hostProcess: *boolean | #4 omitempty
+ runAsUserName: *string | #3 omitempty
 core.v1.WorkloadReference
- name: string | required
- podGroup: string | required
- podGroupReplicaKey: string | omitempty
+ name: string | #1 required
+ podGroup: string | #2 required
+ podGroupReplicaKey: string | #3 omitempty
 discovery.v1.Endpoint
- addresses: []string | required list=set
- conditions: discovery.v1.EndpointConditions | omitempty
- deprecatedTopology: map string | omitempty
- hints: *discovery.v1.EndpointHints | omitempty
- hostname: *string | omitempty
- nodeName: *string | omitempty
- targetRef: *core.v1.ObjectReference | omitempty
- zone: *string | omitempty
+ addresses: []string | #1 required list=set
+ conditions: discovery.v1.EndpointConditions | #2 omitempty
+ deprecatedTopology: map string | #5 omitempty
+ hints: *discovery.v1.EndpointHints | #8 omitempty
+ hostname: *string | #3 omitempty
+ nodeName: *string | #6 omitempty
+ targetRef: *core.v1.ObjectReference | #4 omitempty
+ zone: *string | #7 omitempty
 discovery.v1.EndpointConditions
- ready: *boolean | omitempty
- serving: *boolean | omitempty
- terminating: *boolean | omitempty
+ ready: *boolean | #1 omitempty
+ serving: *boolean | #2 omitempty
+ terminating: *boolean | #3 omitempty
 discovery.v1.EndpointHints
- forNodes: []discovery.v1.ForNode | omitempty
- forZones: []discovery.v1.ForZone | omitempty
+ forNodes: []discovery.v1.ForNode | #2 omitempty
+ forZones: []discovery.v1.ForZone | #1 omitempty
 discovery.v1.EndpointPort atomic
- appProtocol: *string | omitempty
- name: *string | omitempty
- port: *int32 | omitempty
- protocol: *string | omitempty
+ appProtocol: *string | #4 omitempty
+ name: *string | #1 omitempty
+ port: *int32 | #3 omitempty
+ protocol: *string | #2 omitempty
 discovery.v1.EndpointSlice
- addressType: string | required
- apiVersion: string | omitempty
- endpoints: []discovery.v1.Endpoint | required
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- ports: []discovery.v1.EndpointPort
+ addressType: string | #4 required
+ apiVersion: string | #2 omitempty
+ endpoints: []discovery.v1.Endpoint | #2 required
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ ports: []discovery.v1.EndpointPort | #3
 discovery.v1.ForNode
- name: string | required
+ name: string | #1 required
 discovery.v1.ForZone
- name: string | required
+ name: string | #1 required
 events.v1.Event
- action: string | omitempty
- apiVersion: string | omitempty
- deprecatedCount: int32 | omitempty
- deprecatedFirstTimestamp: time | omitempty
- deprecatedLastTimestamp: time | omitempty
- deprecatedSource: core.v1.EventSource | omitempty
- eventTime: microtime | required
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta
- note: string | omitempty
- reason: string | omitempty
- regarding: core.v1.ObjectReference | omitempty
- related: *core.v1.ObjectReference | omitempty
- reportingController: string | omitempty
- reportingInstance: string | omitempty
- series: *events.v1.EventSeries | omitempty
- type: string | omitempty
+ action: string | #6 omitempty
+ apiVersion: string | #2 omitempty
+ deprecatedCount: int32 | #15 omitempty
+ deprecatedFirstTimestamp: time | #13 omitempty
+ deprecatedLastTimestamp: time | #14 omitempty
+ deprecatedSource: core.v1.EventSource | #12 omitempty
+ eventTime: microtime | #2 required
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1
+ note: string | #10 omitempty
+ reason: string | #7 omitempty
+ regarding: core.v1.ObjectReference | #8 omitempty
+ related: *core.v1.ObjectReference | #9 omitempty
+ reportingController: string | #4 omitempty
+ reportingInstance: string | #5 omitempty
+ series: *events.v1.EventSeries | #3 omitempty
+ type: string | #11 omitempty
 events.v1.EventSeries
- count: int32 | required
- lastObservedTime: microtime | required
+ count: int32 | #1 required
+ lastObservedTime: microtime | #2 required
 meta.v1.Condition
- lastTransitionTime: time | required
- message: string | required
- observedGeneration: int64 | omitempty
- reason: string | required
- status: string | required
- type: string | required
+ lastTransitionTime: time | #4 required
+ message: string | #6 required
+ observedGeneration: int64 | #3 omitempty
+ reason: string | #5 required
+ status: string | #2 required
+ type: string | #1 required
 meta.v1.DeleteOptions
- apiVersion: string | omitempty
- dryRun: []string | omitempty
- gracePeriodSeconds: *int64 | omitempty
- ignoreStoreReadErrorWithClusterBreakingPotential: *boolean | omitempty
- kind: string | omitempty
- orphanDependents: *boolean | omitempty
- preconditions: *meta.v1.Preconditions | omitempty
- propagationPolicy: *string | omitempty
+ apiVersion: string | #2 omitempty
+ dryRun: []string | #5 omitempty
+ gracePeriodSeconds: *int64 | #1 omitempty
+ ignoreStoreReadErrorWithClusterBreakingPotential: *boolean | #6 omitempty
+ kind: string | #1 omitempty
+ orphanDependents: *boolean | #3 omitempty
+ preconditions: *meta.v1.Preconditions | #2 omitempty
+ propagationPolicy: *string | #4 omitempty
 meta.v1.FieldSelectorRequirement
- key: string | required
- operator: string | required
- values: []string | omitempty
+ key: string | #1 required
+ operator: string | #2 required
+ values: []string | #3 omitempty
 meta.v1.LabelSelector atomic
- matchExpressions: []meta.v1.LabelSelectorRequirement | omitempty
- matchLabels: map string | omitempty
+ matchExpressions: []meta.v1.LabelSelectorRequirement | #2 omitempty
+ matchLabels: map string | #1 omitempty
 meta.v1.LabelSelectorRequirement
- key: string | required
- operator: string | required
- values: []string | omitempty
+ key: string | #1 required
+ operator: string | #2 required
+ values: []string | #3 omitempty
 meta.v1.ManagedFieldsEntry
- apiVersion: string | omitempty
- fieldsType: string | omitempty
- fieldsV1: *raw | omitempty
- manager: string | omitempty
- operation: string | omitempty
- subresource: string | omitempty
- time: *time | omitempty
+ apiVersion: string | #3 omitempty
+ fieldsType: string | #6 omitempty
+ fieldsV1: *raw | #7 omitempty
+ manager: string | #1 omitempty
+ operation: string | #2 omitempty
+ subresource: string | #8 omitempty
+ time: *time | #4 omitempty
 meta.v1.ObjectMeta
- annotations: map string | omitempty
- creationTimestamp: time | omitzero
- deletionGracePeriodSeconds: *int64 | omitempty
- deletionTimestamp: *time | omitempty
- finalizers: []string | omitempty list=set patch=merge
- generateName: string | omitempty
- generation: int64 | omitempty
- labels: map string | omitempty
- managedFields: []meta.v1.ManagedFieldsEntry | omitempty
- name: string | omitempty
- namespace: string | omitempty
- ownerReferences: []meta.v1.OwnerReference | omitempty list=uid patch=merge key=uid
- resourceVersion: string | omitempty
- selfLink: string | omitempty
- uid: string | omitempty
+ annotations: map string | #12 omitempty
+ creationTimestamp: time | #8 omitzero
+ deletionGracePeriodSeconds: *int64 | #10 omitempty
+ deletionTimestamp: *time | #9 omitempty
+ finalizers: []string | #14 omitempty list=set patch=merge
+ generateName: string | #2 omitempty
+ generation: int64 | #7 omitempty
+ labels: map string | #11 omitempty
+ managedFields: []meta.v1.ManagedFieldsEntry | #17 omitempty
+ name: string | #1 omitempty
+ namespace: string | #3 omitempty
+ ownerReferences: []meta.v1.OwnerReference | #13 omitempty list=uid patch=merge key=uid
+ resourceVersion: string | #6 omitempty
+ selfLink: string | #4 omitempty
+ uid: string | #5 omitempty
 meta.v1.OwnerReference atomic
- apiVersion: string | required
- blockOwnerDeletion: *boolean | omitempty
- controller: *boolean | omitempty
- kind: string | required
- name: string | required
- uid: string | required
+ apiVersion: string | #5 required
+ blockOwnerDeletion: *boolean | #7 omitempty
+ controller: *boolean | #6 omitempty
+ kind: string | #1 required
+ name: string | #3 required
+ uid: string | #4 required
 meta.v1.Preconditions
- resourceVersion: *string | omitempty
- uid: *string | omitempty
+ resourceVersion: *string | #2 omitempty
+ uid: *string | #1 omitempty
 networking.v1.HTTPIngressPath
- backend: networking.v1.IngressBackend | required
- path: string | omitempty
- pathType: *string | required
+ backend: networking.v1.IngressBackend | #2 required
+ path: string | #1 omitempty
+ pathType: *string | #3 required
 networking.v1.HTTPIngressRuleValue
- paths: []networking.v1.HTTPIngressPath | required
+ paths: []networking.v1.HTTPIngressPath | #1 required
 networking.v1.IPBlock
- cidr: string | required
- except: []string | omitempty
+ cidr: string | #1 required
+ except: []string | #2 omitempty
 networking.v1.Ingress
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: networking.v1.IngressSpec | omitempty
- status: networking.v1.IngressStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: networking.v1.IngressSpec | #2 omitempty
+ status: networking.v1.IngressStatus | #3 omitempty
 networking.v1.IngressBackend
- resource: *core.v1.TypedLocalObjectReference | omitempty
- service: *networking.v1.IngressServiceBackend | omitempty
+ resource: *core.v1.TypedLocalObjectReference | #3 omitempty
+ service: *networking.v1.IngressServiceBackend | #4 omitempty
 networking.v1.IngressClass
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: networking.v1.IngressClassSpec | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: networking.v1.IngressClassSpec | #2 omitempty
 networking.v1.IngressClassParametersReference
- apiGroup: *string | omitempty
- kind: string | required
- name: string | required
- namespace: *string | omitempty
- scope: *string
+ apiGroup: *string | #1 omitempty
+ kind: string | #2 required
+ name: string | #3 required
+ namespace: *string | #5 omitempty
+ scope: *string | #4
 networking.v1.IngressClassSpec
- controller: string | omitempty
- parameters: *networking.v1.IngressClassParametersReference | omitempty
+ controller: string | #1 omitempty
+ parameters: *networking.v1.IngressClassParametersReference | #2 omitempty
 networking.v1.IngressLoadBalancerIngress
- hostname: string | omitempty
- ip: string | omitempty
- ports: []networking.v1.IngressPortStatus | omitempty
+ hostname: string | #2 omitempty
+ ip: string | #1 omitempty
+ ports: []networking.v1.IngressPortStatus | #4 omitempty
 networking.v1.IngressLoadBalancerStatus
- ingress: []networking.v1.IngressLoadBalancerIngress | omitempty
+ ingress: []networking.v1.IngressLoadBalancerIngress | #1 omitempty
 networking.v1.IngressPortStatus
- error: *string | omitempty
- port: int32 | required
- protocol: string | required
+ error: *string | #3 omitempty
+ port: int32 | #1 required
+ protocol: string | #2 required
 networking.v1.IngressRule
- host: string | omitempty
- http: *networking.v1.HTTPIngressRuleValue | omitempty
+ host: string | #1 omitempty
+ http: *networking.v1.HTTPIngressRuleValue | #2.1 omitempty
 networking.v1.IngressServiceBackend
- name: string | required
- port: networking.v1.ServiceBackendPort | omitempty
+ name: string | #1 required
+ port: networking.v1.ServiceBackendPort | #2 omitempty
 networking.v1.IngressSpec
- defaultBackend: *networking.v1.IngressBackend | omitempty
- ingressClassName: *string | omitempty
- rules: []networking.v1.IngressRule | omitempty
- tls: []networking.v1.IngressTLS | omitempty
+ defaultBackend: *networking.v1.IngressBackend | #1 omitempty
+ ingressClassName: *string | #4 omitempty
+ rules: []networking.v1.IngressRule | #3 omitempty
+ tls: []networking.v1.IngressTLS | #2 omitempty
 networking.v1.IngressStatus
- loadBalancer: networking.v1.IngressLoadBalancerStatus | omitempty
+ loadBalancer: networking.v1.IngressLoadBalancerStatus | #1 omitempty
 networking.v1.IngressTLS
- hosts: []string | omitempty
- secretName: string | omitempty
+ hosts: []string | #1 omitempty
+ secretName: string | #2 omitempty
 networking.v1.NetworkPolicy
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: networking.v1.NetworkPolicySpec | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: networking.v1.NetworkPolicySpec | #2 omitempty
 networking.v1.NetworkPolicyEgressRule
- ports: []networking.v1.NetworkPolicyPort | omitempty
- to: []networking.v1.NetworkPolicyPeer | omitempty
+ ports: []networking.v1.NetworkPolicyPort | #1 omitempty
+ to: []networking.v1.NetworkPolicyPeer | #2 omitempty
 networking.v1.NetworkPolicyIngressRule
- from: []networking.v1.NetworkPolicyPeer | omitempty
- ports: []networking.v1.NetworkPolicyPort | omitempty
+ from: []networking.v1.NetworkPolicyPeer | #2 omitempty
+ ports: []networking.v1.NetworkPolicyPort | #1 omitempty
 networking.v1.NetworkPolicyPeer
- ipBlock: *networking.v1.IPBlock | omitempty
- namespaceSelector: *meta.v1.LabelSelector | omitempty
- podSelector: *meta.v1.LabelSelector | omitempty
+ ipBlock: *networking.v1.IPBlock | #3 omitempty
+ namespaceSelector: *meta.v1.LabelSelector | #2 omitempty
+ podSelector: *meta.v1.LabelSelector | #1 omitempty
 networking.v1.NetworkPolicyPort
- endPort: *int32 | omitempty
- port: *intstr | omitempty
- protocol: *string | omitempty
+ endPort: *int32 | #3 omitempty
+ port: *intstr | #2 omitempty
+ protocol: *string | #1 omitempty
 networking.v1.NetworkPolicySpec
- egress: []networking.v1.NetworkPolicyEgressRule | omitempty
- ingress: []networking.v1.NetworkPolicyIngressRule | omitempty
- podSelector: meta.v1.LabelSelector
- policyTypes: []string | omitempty
+ egress: []networking.v1.NetworkPolicyEgressRule | #3 omitempty
+ ingress: []networking.v1.NetworkPolicyIngressRule | #2 omitempty
+ podSelector: meta.v1.LabelSelector | #1
+ policyTypes: []string | #4 omitempty
 networking.v1.ServiceBackendPort atomic
- name: string | omitempty
- number: int32 | omitempty
+ name: string | #1 omitempty
+ number: int32 | #2 omitempty
 policy.v1.Eviction
- apiVersion: string | omitempty
- deleteOptions: *meta.v1.DeleteOptions | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
+ apiVersion: string | #2 omitempty
+ deleteOptions: *meta.v1.DeleteOptions | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
 policy.v1.PodDisruptionBudget
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- spec: policy.v1.PodDisruptionBudgetSpec | omitempty
- status: policy.v1.PodDisruptionBudgetStatus | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ spec: policy.v1.PodDisruptionBudgetSpec | #2 omitempty
+ status: policy.v1.PodDisruptionBudgetStatus | #3 omitempty
 policy.v1.PodDisruptionBudgetSpec
- maxUnavailable: *intstr | omitempty
- minAvailable: *intstr | omitempty
- selector: *meta.v1.LabelSelector | omitempty patch=replace
- unhealthyPodEvictionPolicy: *string | omitempty
+ maxUnavailable: *intstr | #3 omitempty
+ minAvailable: *intstr | #1 omitempty
+ selector: *meta.v1.LabelSelector | #2 omitempty patch=replace
+ unhealthyPodEvictionPolicy: *string | #4 omitempty
 policy.v1.PodDisruptionBudgetStatus
- conditions: []meta.v1.Condition | omitempty list=type patch=merge key=type
- currentHealthy: int32 | required
- desiredHealthy: int32 | required
- disruptedPods: map time | omitempty
- disruptionsAllowed: int32 | required
- expectedPods: int32 | required
- observedGeneration: int64 | omitempty
+ conditions: []meta.v1.Condition | #7 omitempty list=type patch=merge key=type
+ currentHealthy: int32 | #4 required
+ desiredHealthy: int32 | #5 required
+ disruptedPods: map time | #2 omitempty
+ disruptionsAllowed: int32 | #3 required
+ expectedPods: int32 | #6 required
+ observedGeneration: int64 | #1 omitempty
 rbac.v1.AggregationRule
- clusterRoleSelectors: []meta.v1.LabelSelector | omitempty
+ clusterRoleSelectors: []meta.v1.LabelSelector | #1 omitempty
 rbac.v1.ClusterRole
- aggregationRule: *rbac.v1.AggregationRule | omitempty
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- rules: []rbac.v1.PolicyRule
+ aggregationRule: *rbac.v1.AggregationRule | #3 omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ rules: []rbac.v1.PolicyRule | #2
 rbac.v1.ClusterRoleBinding
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- roleRef: rbac.v1.RoleRef | required
- subjects: []rbac.v1.Subject | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ roleRef: rbac.v1.RoleRef | #3 required
+ subjects: []rbac.v1.Subject | #2 omitempty
 rbac.v1.PolicyRule
- apiGroups: []string | omitempty
- nonResourceURLs: []string | omitempty
- resourceNames: []string | omitempty
- resources: []string | omitempty
- verbs: []string | required
+ apiGroups: []string | #2 omitempty
+ nonResourceURLs: []string | #5 omitempty
+ resourceNames: []string | #4 omitempty
+ resources: []string | #3 omitempty
+ verbs: []string | #1 required
 rbac.v1.Role
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- rules: []rbac.v1.PolicyRule
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ rules: []rbac.v1.PolicyRule | #2
 rbac.v1.RoleBinding
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- roleRef: rbac.v1.RoleRef | required
- subjects: []rbac.v1.Subject | omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ roleRef: rbac.v1.RoleRef | #3 required
+ subjects: []rbac.v1.Subject | #2 omitempty
 rbac.v1.RoleRef atomic
- apiGroup: string | required
- kind: string | required
- name: string | required
+ apiGroup: string | #1 required
+ kind: string | #2 required
+ name: string | #3 required
 rbac.v1.Subject atomic
- apiGroup: string | omitempty
- kind: string | required
- name: string | required
- namespace: string | omitempty
+ apiGroup: string | #2 omitempty
+ kind: string | #1 required
+ name: string | #3 required
+ namespace: string | #4 omitempty
 scheduling.v1.PriorityClass
- apiVersion: string | omitempty
- description: string | omitempty
- globalDefault: boolean | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- preemptionPolicy: *string | omitempty
- value: int32 | required
+ apiVersion: string | #2 omitempty
+ description: string | #4 omitempty
+ globalDefault: boolean | #3 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ preemptionPolicy: *string | #5 omitempty
+ value: int32 | #2 required
 storage.v1.StorageClass
- allowVolumeExpansion: *boolean | omitempty
- allowedTopologies: []core.v1.TopologySelectorTerm | omitempty
- apiVersion: string | omitempty
- kind: string | omitempty
- metadata: meta.v1.ObjectMeta | omitempty
- mountOptions: []string | omitempty
- parameters: map string | omitempty
- provisioner: string | required
- reclaimPolicy: *string | omitempty
- volumeBindingMode: *string | omitempty
+ allowVolumeExpansion: *boolean | #6 omitempty
+ allowedTopologies: []core.v1.TopologySelectorTerm | #8 omitempty
+ apiVersion: string | #2 omitempty
+ kind: string | #1 omitempty
+ metadata: meta.v1.ObjectMeta | #1 omitempty
+ mountOptions: []string | #5 omitempty
+ parameters: map string | #3 omitempty
+ provisioner: string | #2 required
+ reclaimPolicy: *string | #4 omitempty
+ volumeBindingMode: *string | #7 omitempty
 `;

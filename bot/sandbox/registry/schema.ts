@@ -43,6 +43,8 @@ export interface Field {
   /** Strategic merge: merge, replace, retainKeys; and the key of list items. */
   readonly patch: ReadonlySet<string>;
   readonly mergeKey: string | undefined;
+  /** Protobuf field numbers from the message down, `2.5` for field 5 of the embedded message 2. */
+  readonly number: string;
 }
 
 export interface Struct {
@@ -122,6 +124,7 @@ export function loadSchema(): Schema {
       atomic: flags.includes("atomic"),
       patch: new Set(value("patch")?.split(",") ?? []),
       mergeKey: value("key"),
+      number: flags.find((flag) => flag.startsWith("#"))?.slice(1) ?? "",
     });
   }
   return {
