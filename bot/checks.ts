@@ -17,8 +17,8 @@ export interface Health {
   unmeasured: string | null;
   /** 0..1 of the new revision is there. */
   share: number;
-  /** Warnings since the baseline, as text that changes when there is a new one. */
-  warningMark: string;
+  /** Warnings and restarts since the baseline, as text that changes with every new one: all has to hold for a while without. */
+  trouble: string;
   /** Pods made since the change that are meant to stay, the newest first. */
   newPods: readonly KubeObject[];
 }
@@ -52,8 +52,7 @@ export function healthOf(seen: Sighting, before: Baseline, locale: Locale): Heal
     warningCheck(fresh, locale),
     ...(Object.keys(before.written).length === 0 ? [] : [fieldCheck(reversions, locale)]),
   ];
-  // Warnings do not fail a run by themselves: it has to hold for a while without a new one.
-  const well = checks.every(({ name, ok }) => ok || name === "warnings");
+  const well = checks.every(({ name, ok }) => ok || name === "warnings" || name === "restarts");
   const reverted = reversions[0];
   return {
     checks,
@@ -65,7 +64,12 @@ export function healthOf(seen: Sighting, before: Baseline, locale: Locale): Heal
       quotaSign(object, fresh),
     unmeasured: rollout.state === "unmeasured" && object.kind !== "Pod" ? rollout.text : null,
     share: rollout.state === "unmeasured" ? 1 : rollout.share,
-    warningMark: fresh.map(({ uid, count }) => `${uid}:${count}`).join(),
+    trouble: [
+      ...fresh.map(({ uid, count }) => `${uid}:${count}`),
+      ...restartedSince(living, before).map((pod) => `${pod.metadata.uid}:${restartsOf(pod)}`),
+    ]
+      .sort()
+      .join(),
     newPods,
   };
 }
@@ -80,8 +84,12 @@ function readyCheck(object: KubeObject, living: readonly KubeObject[], locale: L
   };
 }
 
+function restartedSince(living: readonly KubeObject[], before: Baseline): readonly KubeObject[] {
+  return living.filter((pod) => restartsOf(pod) > (before.pods[pod.metadata.uid ?? ""] ?? 0));
+}
+
 function restartCheck(living: readonly KubeObject[], before: Baseline, locale: Locale): Check {
-  const restarted = living.filter((pod) => restartsOf(pod) > (before.pods[pod.metadata.uid ?? ""] ?? 0));
+  const restarted = restartedSince(living, before);
   const names = restarted.map(({ metadata }) => metadata.name).join(", ");
   return {
     name: "restarts",

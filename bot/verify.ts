@@ -117,19 +117,18 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
     wake: { next(ms: number): Promise<void> },
     signal: AbortSignal,
   ): Promise<void> {
-    let held: { since: number; warnings: string } | null = null;
+    let held: { since: number; trouble: string } | null = null;
     let last = { at: 0, text: "" };
     for (;;) {
       const look = await lookAt(proposal, before, signal);
       const now = clock.now().getTime();
       const health = "health" in look ? look.health : null;
       if (health?.well !== true) held = null;
-      else if (held === null || held.warnings !== health.warningMark)
-        held = { since: now, warnings: health.warningMark };
+      else if (held === null || held.trouble !== health.trouble) held = { since: now, trouble: health.trouble };
       const heldFor = held === null ? 0 : now - held.since;
 
-      const decided = verdictOf(look, heldFor, now >= verification.deadlineAt.getTime());
       const checks = checksOf(look, heldFor, proposal);
+      const decided = verdictOf(look, checks, heldFor, now >= verification.deadlineAt.getTime());
       if (decided !== null)
         return finish(proposal, { ...verification, checks }, decided, await tailOf(health, proposal, signal));
 
@@ -145,10 +144,15 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
     }
   }
 
-  function verdictOf(look: Look, heldFor: number, timeIsUp: boolean): { verdict: Verdict; reason: string } | null {
+  function verdictOf(
+    look: Look,
+    checks: readonly Check[],
+    heldFor: number,
+    timeIsUp: boolean,
+  ): { verdict: Verdict; reason: string } | null {
     if ("gone" in look) return { verdict: "failed", reason: look.gone };
     if ("unseen" in look) return timeIsUp ? { verdict: "unverified", reason: look.unseen } : null;
-    const { failure, unmeasured, checks, well } = look.health;
+    const { failure, unmeasured, well } = look.health;
     if (failure !== null) return { verdict: "failed", reason: redactText(cleanLine(failure)) };
     if (well && heldFor >= settle) {
       return unmeasured === null
@@ -203,9 +207,8 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
     if (!("health" in look)) return [{ name: "cluster", ok: false, text: "gone" in look ? look.gone : look.unseen }];
     const quiet = formatDuration(Math.min(heldFor, settle));
     const checks = look.health.checks.map((check) => {
-      if (check.name !== "warnings" || heldFor === 0) return check;
-      const text = { en: `no new warnings for ${quiet}`, "zh-CN": `${quiet} 内无新的警告事件` }[locale];
-      return { ...check, ok: true, text };
+      if (heldFor === 0 || (check.name !== "warnings" && check.name !== "restarts")) return check;
+      return { ...check, ok: true, text: quietText[check.name](quiet)[locale] };
     });
     if (incidentId === null) return checks;
     const firing = store.incidents.countAlerts(incidentId).firing > 0;
@@ -310,6 +313,12 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
   }
 }
 
+/** What is said of the two checks that have to be quiet for a while, and are not forgiven a new one. */
+const quietText: Readonly<Record<"warnings" | "restarts", (quiet: string) => Record<Locale, string>>> = {
+  warnings: (quiet) => ({ en: `no new warnings for ${quiet}`, "zh-CN": `${quiet} 内无新的警告事件` }),
+  restarts: (quiet) => ({ en: `no restarts for ${quiet}`, "zh-CN": `${quiet} 内无重启` }),
+};
+
 /** The health of what has none to measure. */
 const bare: Health = {
   checks: [],
@@ -317,7 +326,7 @@ const bare: Health = {
   failure: null,
   unmeasured: null,
   share: 1,
-  warningMark: "",
+  trouble: "",
   newPods: [],
 };
 

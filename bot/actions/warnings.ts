@@ -183,7 +183,7 @@ const outcomes: Readonly<Partial<Record<Proposal["state"], Readonly<Record<Local
 function lastTime({ last, locale }: Surroundings): string[] {
   if (last === null) return [];
   const outcome = outcomes[last.state]?.[locale] ?? last.state;
-  const why = last.reason === null ? "" : `: ${last.reason}`;
+  const why = last.reason === null || last.state === "succeeded" ? "" : `: ${last.reason}`;
   const day = last.updatedAt.toISOString().slice(0, 16).replace("T", " ");
   return [
     {
