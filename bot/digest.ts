@@ -36,11 +36,10 @@ export function createDigest({ store, locale, localeOf }: Deps): Digest {
       for (const stored of cards) {
         const digest = store.cards.digestOf(stored.id, channel, chat) ?? open;
         const incident = stored.incidentId === null ? null : store.incidents.get(stored.incidentId);
-        const line = digestLine(stored.translations[spoken] ?? stored.card);
         store.cards.putDigestEntry(digest, channel, chat, {
           cardId: stored.id,
           severity: incident?.severity ?? "",
-          line,
+          ...digestLine(stored.translations[spoken] ?? stored.card),
         });
         changed.add(digest);
       }

@@ -364,6 +364,8 @@ export type CardContent = Omit<StoredCard, "kind" | "version" | "seq" | "created
 export interface DigestEntry {
   cardId: string;
   severity: string;
+  /** Whether it waits for a decision. */
+  waiting: boolean;
   line: Text;
 }
 
@@ -396,6 +398,7 @@ export interface CardStore {
   /** Puts a card into a digest, or renews its line there. */
   putDigestEntry(digestId: string, channel: string, chat: string, entry: DigestEntry): void;
   dropDigestEntry(cardId: string, channel: string, chat: string): void;
+  /** The least pressing first: what waits for a decision comes last, and of two the one that changed later. */
   digestEntries(digestId: string): DigestEntry[];
 }
 

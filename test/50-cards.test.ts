@@ -10,15 +10,7 @@ import { proposalCard } from "../cards/views/proposal.ts";
 import type { View } from "../cards/views/view.ts";
 import { type Proposal, type ProposalState, proposalMoves } from "../shared/approval.ts";
 import { locales } from "../shared/locale.ts";
-import {
-  alertOf,
-  at,
-  diagnosed,
-  incidentFacts,
-  incidentOf,
-  proposalFacts,
-  viewOf,
-} from "./card-facts.ts";
+import { alertOf, at, diagnosed, incidentFacts, incidentOf, proposalFacts, viewOf } from "./card-facts.ts";
 
 const folder = new URL("golden/cards/", import.meta.url);
 const update = process.env["UPDATE_GOLDEN"] === "1";

@@ -4,18 +4,19 @@ import { levelOf } from "./incident.ts";
 import type { View } from "./view.ts";
 
 export interface DigestFacts {
-  /** Oldest first; each the headline of a card that has no message of its own, and where it stands. */
+  /** The least pressing first; each the headline of a card that has no message of its own, and where it stands. */
   entries: readonly { severity: string; line: Text }[];
 }
 
 const linesShown = 20;
 
 /** The line that stands for a card: its headline, where it stands, and the code to decide it by. */
-export function digestLine(card: Card): Text {
+export function digestLine(card: Card): { line: Text; waiting: boolean } {
   const codes =
     card.kind === "notice" ? [] : card.proposals.filter(({ state }) => state === "pending").map(({ code }) => code);
   const status = card.status === "" ? [] : own(` · ${card.status}`);
-  return say`${card.headline}${status}${codes.length === 0 ? [] : own(` [${codes.join(", ")}]`)}`;
+  const code = codes.length === 0 ? [] : own(` [${codes.join(", ")}]`);
+  return { line: say`${card.headline}${status}${code}`, waiting: codes.length > 0 };
 }
 
 /** The card that stands for all the cards that found no room in this hour: how many, how bad, the newest by name. */

@@ -320,12 +320,13 @@ CREATE TABLE digest_entries (
   chat TEXT NOT NULL,
   digest_id TEXT NOT NULL,
   severity TEXT NOT NULL,
+  waiting INTEGER NOT NULL,
   line TEXT NOT NULL,
-  at TEXT NOT NULL,
-  PRIMARY KEY (card_id, channel, chat)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX digest_entries_digest ON digest_entries (digest_id, at);
-CREATE INDEX digest_entries_place ON digest_entries (channel, chat, at);
+  changed_at TEXT NOT NULL,
+  UNIQUE (card_id, channel, chat)
+) STRICT;
+CREATE INDEX digest_entries_digest ON digest_entries (digest_id);
+CREATE INDEX digest_entries_place ON digest_entries (channel, chat);
 
 -- Delivered cards leave; lines and replies stay, so that each goes out once.
 CREATE TABLE outbox (

@@ -82,12 +82,13 @@ export function createCardStore({ db, now }: Connection): CardStore {
     )
     .pluck();
   const putEntry = db.prepare(
-    `INSERT INTO digest_entries (card_id, channel, chat, digest_id, severity, line, at) VALUES (?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (card_id, channel, chat) DO UPDATE SET severity = excluded.severity, line = excluded.line`,
+    `INSERT INTO digest_entries (card_id, channel, chat, digest_id, severity, waiting, line, changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (card_id, channel, chat) DO UPDATE SET severity = excluded.severity, waiting = excluded.waiting, line = excluded.line,
+       changed_at = excluded.changed_at`,
   );
   const dropEntry = db.prepare("DELETE FROM digest_entries WHERE card_id = ? AND channel = ? AND chat = ?");
-  const entries = db.prepare<[string], { card_id: string; severity: string; line: string }>(
-    "SELECT card_id, severity, line FROM digest_entries WHERE digest_id = ? ORDER BY at, card_id",
+  const entries = db.prepare<[string], { card_id: string; severity: string; waiting: number; line: string }>(
+    "SELECT card_id, severity, waiting, line FROM digest_entries WHERE digest_id = ? ORDER BY waiting, changed_at, rowid",
   );
 
   return {
@@ -163,7 +164,8 @@ export function createCardStore({ db, now }: Connection): CardStore {
     openDigest: (channel, chat, since) => openDigest.get(channel, chat, since.toISOString()) ?? null,
     putDigestEntry(digestId, channel, chat, entry) {
       const at = now().toISOString();
-      putEntry.run(entry.cardId, channel, chat, digestId, entry.severity, JSON.stringify(entry.line), at);
+      const { cardId, severity, waiting, line } = entry;
+      putEntry.run(cardId, channel, chat, digestId, severity, waiting ? 1 : 0, JSON.stringify(line), at);
     },
     dropDigestEntry(cardId, channel, chat) {
       now();
@@ -174,6 +176,7 @@ export function createCardStore({ db, now }: Connection): CardStore {
         (row): DigestEntry => ({
           cardId: row.card_id,
           severity: row.severity,
+          waiting: row.waiting === 1,
           line: Text.parse(JSON.parse(row.line)),
         }),
       ),
