@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { answersFile, ask, recordedAnswers } from "./answers.ts";
+import { ask, recordAnswers, recordedAnswers } from "./answers.ts";
 import { questions } from "./questions.ts";
 
 const kubeconfig = process.env["STEWARD_CONTRACT_KUBECONFIG"];
@@ -11,7 +10,7 @@ test("the API server answers in the recorded words", async (t) => {
   assert.ok(kubeconfig, "STEWARD_CONTRACT_KUBECONFIG names no cluster");
   const answers = await ask(kubeconfig, `answers-${process.pid}`, questions);
   if (record) {
-    writeFileSync(answersFile, `${JSON.stringify(answers, undefined, 2)}\n`);
+    recordAnswers(answers);
     t.diagnostic(`recorded ${answers.length} answers`);
     return;
   }

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { until } from "../until.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 import { createRawClient, type RawAnswer, type RawClient, type RawRequest } from "./raw-client.ts";
 
 /** One request whose answer is fixed by the real API server. */
@@ -16,7 +16,7 @@ export interface Question {
   keep?: (body: Readonly<Record<string, unknown>>) => unknown;
   /** Asks again until the answer is so: for what other parts of the control plane have to do first. */
   until?: (answer: RawAnswer) => boolean;
-  /** Prepares the ground for later questions; must answer 2xx and is not recorded. */
+  /** Prepares the ground for later questions; not recorded. */
   setup?: true;
 }
 
@@ -34,57 +34,75 @@ export interface Answer {
 /** A uid that no object has; it stands in answers as it is. */
 export const noUid = "00000000-0000-0000-0000-000000000000";
 
-export const answersFile = join(import.meta.dirname, "answers.json");
+const answersFile = join(import.meta.dirname, "golden/answers.json");
 
 /** The answers of the real API server, as committed. */
 export function recordedAnswers(): readonly Answer[] {
   return JSON.parse(readFileSync(answersFile, "utf8")) as Answer[];
 }
 
+/** One line each, so that a change of words shows as the lines of the questions it touches. */
+export function recordAnswers(answers: readonly Answer[]): void {
+  writeFileSync(answersFile, `[\n${answers.map((answer) => JSON.stringify(answer)).join(",\n")}\n]\n`);
+}
+
 /**
  * Puts the questions to a cluster, in order, and returns what it answered with whatever differs from run to run taken
  * out: the namespace `{ns}`, uids, times, resource versions.
- * @throws when a question that sets something up fails.
+ *
+ * A preparation that fails is among the answers, so that a comparison names it.
+ * @param deadline ms that a question is asked again for until its answer is as it should be; the last one counts then
  */
-export async function ask(kubeconfig: string, namespace: string, questions: readonly Question[]): Promise<Answer[]> {
+export async function ask(
+  kubeconfig: string,
+  namespace: string,
+  questions: readonly Question[],
+  deadline = 30_000,
+): Promise<Answer[]> {
   const client = createRawClient(kubeconfig);
   const answers: Answer[] = [];
   for (const question of questions) {
-    const answer = await askOne(client, namespace, question);
-    if (!question.setup) answers.push(recorded(namespace, question, answer));
-    else if (answer.code >= 300) throw new Error(`${question.name}: ${answer.code} ${JSON.stringify(answer.body)}`);
+    const answer = await askOne(client, namespace, question, deadline);
+    if (!question.setup || answer.code >= 300) answers.push(recorded(namespace, question, answer));
   }
   return answers;
 }
 
-async function askOne(client: RawClient, namespace: string, question: Question): Promise<RawAnswer> {
-  const { name, request, as, by, until: settled } = question;
-  const headers = {
-    "user-agent": "questions/1",
-    ...(as === undefined ? {} : { "impersonate-user": as }),
-    ...(by === undefined ? {} : { authorization: `Bearer ${await token(client, namespace, by)}` }),
-    ...request.headers,
-  };
-  const whole = { ...request, headers, anonymous: by !== undefined || request.anonymous === true };
-  const filled = JSON.parse(JSON.stringify(whole).replaceAll("{ns}", namespace)) as RawRequest;
-  if (settled === undefined) return client(filled);
-  return until(
-    name,
-    async () => {
-      const answer = await client(filled);
-      return settled(answer) && answer;
+async function askOne(
+  client: RawClient,
+  namespace: string,
+  { request, as, by, until: settled = () => true }: Question,
+  deadline: number,
+): Promise<RawAnswer> {
+  const token = by === undefined ? undefined : await tokenOf(client, namespace, by);
+  if (typeof token === "object") return token;
+  const whole = {
+    ...request,
+    headers: {
+      "user-agent": "questions/1",
+      ...(as === undefined ? {} : { "impersonate-user": as }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...request.headers,
     },
-    30_000,
-  );
+    anonymous: token !== undefined || request.anonymous === true,
+  };
+  const filled = JSON.parse(JSON.stringify(whole).replaceAll("{ns}", namespace)) as RawRequest;
+  let last = await client(filled);
+  const end = performance.now() + deadline;
+  while (!settled(last) && performance.now() < end) {
+    await sleep(50);
+    last = await client(filled);
+  }
+  return last;
 }
 
-async function token(client: RawClient, namespace: string, serviceAccount: string): Promise<string> {
+/** A token of a service account, or the answer that is none. */
+async function tokenOf(client: RawClient, namespace: string, serviceAccount: string): Promise<string | RawAnswer> {
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${serviceAccount}/token`;
-  const { body } = await client({ method: "POST", path, body: { spec: {} } });
-  const status = isRecord(body) ? body["status"] : undefined;
-  const value = isRecord(status) ? status["token"] : undefined;
-  if (typeof value !== "string") throw new Error(`no token for ${serviceAccount}: ${JSON.stringify(body)}`);
-  return value;
+  const answer = await client({ method: "POST", path, body: { spec: {} } });
+  const status = isRecord(answer.body) ? answer.body["status"] : undefined;
+  const token = isRecord(status) ? status["token"] : undefined;
+  return typeof token === "string" ? token : answer;
 }
 
 function recorded(

@@ -3,16 +3,17 @@ import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { findProgram, programVersion } from "../programs/programs.ts";
+import { findProgram, programNames, programVersion } from "../programs/programs.ts";
 import { findCommands } from "./commands.ts";
 import { type ControlPlane, controlPlaneCommands, startControlPlane } from "./control-plane.ts";
 
 /**
- * `npm run test:cluster -- [--record] [--keep] [FILE…]`: runs the suites in this folder (or the given files) against a real
- * control plane, or against the cluster of `STEWARD_TEST_KUBECONFIG`.
+ * `npm run test:cluster -- [--record] [--keep] [FILE…]`: runs the suites here and in test/programs (or the given files)
+ * against a real control plane, or against the cluster of `STEWARD_TEST_KUBECONFIG`.
  *
  * The suites find it by `STEWARD_CONTRACT_KUBECONFIG`, the administrator's kubeconfig, with the matching kubectl first
- * on PATH. `--record` writes answers.json afresh from what the API server answers. `--keep` leaves the control plane up after the suites, for kubectl, until Ctrl-C.
+ * on PATH. `--record` writes golden/answers.json afresh from what the API server answers. `--keep` leaves the control plane up
+ * after the suites, for kubectl, until Ctrl-C. Logs are kept when a suite fails.
  */
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -21,20 +22,19 @@ async function main(): Promise<number> {
   });
   const record: NodeJS.ProcessEnv = values.record ? { STEWARD_RECORD_ANSWERS: "1" } : {};
   const files = positionals.length > 0 ? positionals : suites();
-  for (const name of ["prometheus", "promtool", "alertmanager", "amtool"] as const) {
-    say(programVersion(await findProgram(name, say)));
-  }
 
   const given = process.env["STEWARD_TEST_KUBECONFIG"];
   if (given !== undefined) {
     say(`cluster of STEWARD_TEST_KUBECONFIG: ${given}`);
     say(`kubectl: ${firstLine("kubectl", ["version", "--client"])}`);
+    await sayPrograms();
     return runSuites(files, { ...record, STEWARD_CONTRACT_KUBECONFIG: given });
   }
 
   const commands = await findCommands([...controlPlaneCommands, "kubectl"], say);
   for (const name of controlPlaneCommands) say(`${name}: ${firstLine(commands[name], ["--version"])}`);
   say(`kubectl: ${firstLine(commands.kubectl, ["version", "--client"])}`);
+  await sayPrograms();
 
   const dir = mkdtempSync(join(tmpdir(), "steward-cluster-"));
   let plane: ControlPlane | undefined;
@@ -54,10 +54,15 @@ async function main(): Promise<number> {
     }
   } finally {
     await plane?.stop();
-    if (outcome === 0) rmSync(dir, { recursive: true, force: true });
+    if (outcome === 0 || outcome === interruptedCode) rmSync(dir, { recursive: true, force: true });
     else say(`logs of the control plane are in ${dir}`);
   }
   return outcome;
+}
+
+/** Looks for them now, so that what a machine lacks is said before anything is started. */
+async function sayPrograms(): Promise<void> {
+  for (const name of programNames) say(`${name}: ${programVersion(await findProgram(name, say))}`);
 }
 
 function suites(): string[] {
@@ -66,11 +71,14 @@ function suites(): string[] {
   );
 }
 
+/** As shells count: 128 + SIGINT. */
+const interruptedCode = 130;
+
 const interrupted = new Promise<void>((resolve) => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve());
 });
 
-/** Runs the test files in processes of their own. Ends with their exit code, or 130 when interrupted. */
+/** Runs the test files in processes of their own. Ends with their exit code, or `interruptedCode`. */
 async function runSuites(files: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const child = spawn(process.execPath, ["--import", "tsx", "--test", ...files], {
     env: { ...process.env, ...env },
@@ -84,7 +92,7 @@ async function runSuites(files: readonly string[], env: NodeJS.ProcessEnv): Prom
   if (first !== undefined) return first;
   child.kill("SIGINT");
   await ended;
-  return 130;
+  return interruptedCode;
 }
 
 function firstLine(file: string, args: readonly string[]): string {

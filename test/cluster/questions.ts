@@ -173,8 +173,15 @@ const tables: readonly Question[] = [
     path: `${path}?limit=1`,
     headers: { accept: "application/json;as=Table;v=v1;g=meta.k8s.io,application/json" },
   },
-  keep: ({ columnDefinitions }) => columnDefinitions,
+  keep: ({ columnDefinitions }) => undescribed(columnDefinitions),
 }));
+
+/** Columns without the texts that no command prints. */
+function undescribed(columns: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(columns ?? null, (key, value: unknown) => (key === "description" ? undefined : value)),
+  );
+}
 
 const creates: readonly Question[] = [
   { name: "create of what exists", request: { method: "POST", path: `${apps}/deployments`, body: deployment("web") } },

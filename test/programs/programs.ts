@@ -5,7 +5,7 @@ import { cacheFolder } from "./cache.ts";
 import { hasDebian, unpackPackages } from "./debian.ts";
 import { goBuild, hasGo, modulesDigest, requiredVersion } from "./go-build.ts";
 
-const programNames = ["prometheus", "promtool", "alertmanager", "amtool"] as const;
+export const programNames = ["prometheus", "promtool", "alertmanager", "amtool"] as const;
 
 export type ProgramName = (typeof programNames)[number];
 
