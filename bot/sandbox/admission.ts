@@ -3,8 +3,8 @@ import { asList, asObject, at, isObject } from "./json.ts";
 import type { Container, KubeObject, Pod } from "./object.ts";
 import { addQuantities, compareQuantities, formatQuantity, milli, parseQuantity } from "./quantity.ts";
 import type { Kinds, Resource } from "./registry/kinds.ts";
+import { randomSuffix } from "./registry/names.ts";
 import type { Caller } from "./registry/registry.ts";
-import { randomSuffix } from "./registry/registry.ts";
 import { forbidden, notFound } from "./status.ts";
 import type { Store } from "./storage.ts";
 

@@ -1,22 +1,12 @@
 import { StewardError } from "../../../shared/errors.ts";
-import {
-  apiVersionOf,
-  isKubeObject,
-  type KubeObject,
-  listField,
-  numberField,
-  pathOf,
-  type ResourceType,
-  stringField,
-} from "../../../shared/kube.ts";
-import type { Clock, ClusterReader, ListAnswer, ListQuery, Log, Table } from "../../edges.ts";
+import { listField, numberField, pathOf, stringField } from "../../../shared/kube.ts";
+import type { Clock, ClusterReader, ListQuery, Log, Table } from "../../edges.ts";
 import { createDiscovery } from "./discovery.ts";
+import { listAll, readObject, selectionOf } from "./list.ts";
 import { followLogs, readLogs } from "./logs.ts";
 import type { Session } from "./session.ts";
 import { parseJson, refusalError } from "./status.ts";
 import { watch } from "./watch.ts";
-
-const pageSize = 500;
 
 export function createReader(session: Session, clock: Clock, log: Log): ClusterReader {
   const discovery = createDiscovery(session, clock, log);
@@ -43,49 +33,6 @@ export function createReader(session: Session, clock: Clock, log: Log): ClusterR
   };
 }
 
-export function selectionOf({ labelSelector, fieldSelector }: Pick<ListQuery, "labelSelector" | "fieldSelector">) {
-  return { labelSelector, fieldSelector };
-}
-
-/** The items of a list carry no kind of their own. */
-export function readObject(value: unknown, type: ResourceType): KubeObject {
-  const object =
-    typeof value === "object" && value !== null ? { apiVersion: apiVersionOf(type), kind: type.kind, ...value } : value;
-  if (!isKubeObject(object)) throw new StewardError("unavailable", `the API server's answer is not a ${type.kind}`);
-  return object;
-}
-
-/** In pages, or one page when a limit is given. A page that is too old begins anew without pages. */
-export async function listAll(session: Session, query: ListQuery, signal?: AbortSignal): Promise<ListAnswer> {
-  const path = pathOf(query.type, query.namespace);
-  const items: KubeObject[] = [];
-  let next: string | undefined;
-  let limit: number | undefined = query.limit ?? pageSize;
-  for (;;) {
-    const answer = await session.read(
-      { method: "GET", path, query: { ...selectionOf(query), limit, continue: next } },
-      signal,
-    );
-    if (!answer.ok && answer.refusal.status === 410 && next !== undefined) {
-      items.length = 0;
-      next = limit = undefined;
-      continue;
-    }
-    if (!answer.ok) throw refusalError(answer.refusal);
-    const page = parseJson(answer.body);
-    for (const item of listField(page, "items")) items.push(readObject(item, query.type));
-    next = stringField(page, "metadata", "continue") || undefined;
-    if (next === undefined || query.limit !== undefined) {
-      return {
-        items,
-        resourceVersion: stringField(page, "metadata", "resourceVersion") ?? "",
-        remaining: next === undefined ? 0 : (numberField(page, "metadata", "remainingItemCount") ?? 1),
-      };
-    }
-  }
-}
-
-/** Source: kubectl's own Accept header, cmd/get TransformRequests; older servers may answer without the table. */
 const asTable = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
 async function readTable(session: Session, query: ListQuery & { name?: string }, signal?: AbortSignal): Promise<Table> {

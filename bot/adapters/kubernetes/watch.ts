@@ -3,7 +3,7 @@ import { field, type KubeObject, numberField, pathOf, stringField } from "../../
 import type { Clock, ListQuery, Log, WatchEvent } from "../../edges.ts";
 import { createBackoff } from "./backoff.ts";
 import { linesOf } from "./lines.ts";
-import { listAll, readObject, selectionOf } from "./reader.ts";
+import { listAll, readObject, selectionOf } from "./list.ts";
 import type { Session } from "./session.ts";
 import { parseJson } from "./status.ts";
 

@@ -1,7 +1,7 @@
 /** Endpoints and EndpointSlices of every Service with a selector. */
 import { equal } from "../json.ts";
 import type { KubeObject, Pod, Service } from "../object.ts";
-import { randomSuffix } from "../registry/registry.ts";
+import { randomSuffix } from "../registry/names.ts";
 import { keyOf } from "../storage.ts";
 import type { Controller, ControllerContext } from "./context.ts";
 import { isReady, ownerReference } from "./pods.ts";

@@ -2,7 +2,7 @@
  * The verbs of the API on stored objects: decode, default, admit, validate, own, write. Everybody goes through here, the
  * controllers included; HTTP is elsewhere.
  */
-import { randomInt, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { admit } from "../admission.ts";
 import { applyConfiguration } from "../apply.ts";
 import { applyDefaults } from "../defaults.ts";
@@ -27,6 +27,7 @@ import type { Store } from "../storage.ts";
 import { type Clock, timestamp } from "../timers.ts";
 import { validate } from "../validation.ts";
 import type { Kinds, Resource } from "./kinds.ts";
+import { randomSuffix } from "./names.ts";
 import { DecodeError, decode, type Schema } from "./schema.ts";
 import { bumpsGeneration, hasStatus, prepareForCreate, prepareForUpdate, returnsDeleted } from "./strategy.ts";
 
@@ -542,13 +543,6 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
     remove,
     seed: (resource, object) => store.put(resource.storage, object),
   };
-}
-
-const alphabet = "bcdfghjklmnpqrstvwxz2456789";
-
-/** Random name suffix from the API's alphabet, which spells no words. */
-export function randomSuffix(length: number): string {
-  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join("");
 }
 
 /** Kinds whose update must name the version it changes. */
