@@ -11,6 +11,9 @@ import { visible } from "../shared/text.ts";
  * is a `Foreign` and goes into the component of the platform that parses nothing.
  */
 
+/** The version of this shape; a stored card of another one is made anew. */
+export const cardSchema = 1;
+
 const own = (max: number) => z.string().max(max).regex(visible);
 
 /** Who wrote it. `model` is framed as the model's words wherever it stands alone (reliability.md C11). */
@@ -178,7 +181,7 @@ export const Run = z
 export type Run = z.infer<typeof Run>;
 
 const common = {
-  schema: z.literal(1),
+  schema: z.literal(cardSchema),
   locale: z.enum(locales),
   tone: Tone,
   title: own(80),

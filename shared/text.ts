@@ -7,7 +7,7 @@
 const ansi = new RegExp(
   [
     "(?:\\u001b\\[|\\u009b)[0-?]*[ -/]*[@-~]",
-    "(?:\\u001b[\\]PX^_]|[\\u009d\\u0090\\u0098\\u009e\\u009f])[^\\u0007\\u001b\\u009c\\n]*(?:\\u0007|\\u001b\\\\|\\u009c)",
+    "(?:\\u001b[\\]PX^_]|[\\u009d\\u0090\\u0098\\u009e\\u009f])[^\\u0007\\u001b\\u0090\\u0098\\u009c-\\u009f\\n]*(?:\\u0007|\\u001b\\\\|\\u009c)",
     "\\u001b[ -/]*[0-~]",
   ].join("|"),
   "g",
@@ -81,7 +81,9 @@ export function truncateLines(
   text: string,
   { lines, columns, keep = "start" }: { lines: number; columns: number; keep?: "start" | "end" },
 ): { lines: string[]; left: number } {
-  const all = text.replace(/\n+$/, "").split("\n");
+  let end = text.length;
+  while (end > 0 && text[end - 1] === "\n") end -= 1;
+  const all = text.slice(0, end).split("\n");
   const kept = keep === "start" ? all.slice(0, lines) : all.slice(-lines);
   return { lines: kept.map((line) => truncate(line, columns)), left: all.length - kept.length };
 }

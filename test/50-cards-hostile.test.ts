@@ -155,7 +155,7 @@ const cards = fc
   });
 
 /** Sequences that are ours, when colours are asked for. */
-const ours = /\u001b\[[0-9;]*m/g;
+const ours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g");
 
 test("whatever the cluster, a model or a person writes, a card keeps its schema and its size", () => {
   fc.assert(
@@ -192,6 +192,42 @@ test("on a terminal it is plain text: no control but our own colours, no line wi
     }),
     { numRuns: 150 },
   );
+});
+
+test("no text of a hundred kilobytes makes a card slow", () => {
+  const units = [
+    "\n",
+    " ",
+    "\t",
+    "\u001b",
+    "\u001b]",
+    "\u001b[",
+    "\u009d",
+    "\u0090x",
+    "(",
+    "（",
+    "。",
+    "漢",
+    "a",
+    "\u0301",
+    "👍",
+    "-\n",
+    "\u202e",
+    "1;",
+  ];
+  for (const unit of units) {
+    const text = `${unit.repeat(100_000 / unit.length)}x`;
+    const began = performance.now();
+    const facts = diagnosed(
+      [proposalFacts("pending", { diff: text, summary: text, kubectl: text, warnings: [text] })],
+      { alertname: text, labels: { pod: text } },
+    );
+    const full = { ...facts, evidence: evidence.map((one) => ({ ...one, text })) };
+    const { card } = incidentCard(full, viewOf("zh-CN"));
+    renderTerminal(card, { expanded: true });
+    const took = performance.now() - began;
+    assert.ok(took < 1_500, `${JSON.stringify(unit)}: ${Math.round(took)} ms`);
+  }
 });
 
 test("words of the cluster and of people are never taken for Steward's own", () => {
