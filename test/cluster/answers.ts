@@ -50,8 +50,8 @@ export function recordAnswers(answers: readonly Answer[]): void {
  * Puts the questions to a cluster, in order, and returns what it answered with whatever differs from run to run taken
  * out: the namespace `{ns}`, uids, times, resource versions.
  *
- * A preparation that fails is among the answers, so that a comparison names it.
- * @param deadline ms that a question is asked again for until its answer is as it should be; the last one counts then
+ * A preparation that fails is among the answers, so that a comparison names it; no answer at all is code 0.
+ * @param deadline ms to wait for an answer, and to ask again until it is as it should be; the last one counts then
  */
 export async function ask(
   kubeconfig: string,
@@ -59,7 +59,7 @@ export async function ask(
   questions: readonly Question[],
   deadline = 30_000,
 ): Promise<Answer[]> {
-  const client = createRawClient(kubeconfig);
+  const client = createRawClient(kubeconfig, deadline);
   const answers: Answer[] = [];
   for (const question of questions) {
     const answer = await askOne(client, namespace, question, deadline);
@@ -87,11 +87,13 @@ async function askOne(
     anonymous: token !== undefined || request.anonymous === true,
   };
   const filled = JSON.parse(JSON.stringify(whole).replaceAll("{ns}", namespace)) as RawRequest;
-  let last = await client(filled);
+  const once = () =>
+    client(filled).catch((error: unknown): RawAnswer => ({ code: 0, headers: {}, body: String(error) }));
+  let last = await once();
   const end = performance.now() + deadline;
   while (!settled(last) && performance.now() < end) {
     await sleep(50);
-    last = await client(filled);
+    last = await once();
   }
   return last;
 }
