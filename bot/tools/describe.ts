@@ -3,7 +3,7 @@ import { field, type KubeObject, listField, numberField, stringField } from "../
 import { redactObject } from "../../shared/redact.ts";
 import { cleanLine, truncate } from "../../shared/text.ts";
 import { Namespace, Target } from "./arguments.ts";
-import { type EventFacts, eventRules, eventsAbout, printEvents } from "./events.ts";
+import { type EventFacts, eventRules, eventsAbout, printEvents, withoutIds } from "./events.ts";
 import { type ContainerFacts, endOf, type PodFacts, quantities, sickness, type Termination } from "./pod.ts";
 import { age, bounded, pairs, readAt, timeOf } from "./print.ts";
 import { defineTool, nameOf, type ToolContext, tried } from "./tool.ts";
@@ -200,16 +200,29 @@ function environmentText(container: unknown): string[] {
 function podLines(pods: readonly PodFacts[], object: KubeObject, context: ToolContext): string[] {
   if (pods.length === 0) return ["Pods: none"];
   const ready = pods.filter((pod) => pod.ready).length;
-  const shown = pods.slice(0, mostPodsShown);
-  const left = pods.slice(mostPodsShown);
-  const sick = left.filter((pod) => sickness(pod) > 0).length;
+  const alike = Map.groupBy(pods, likeness);
+  const groups = [...alike.values()];
+  const shown = groups.slice(0, mostPodsShown);
+  const left = groups.slice(mostPodsShown).flat();
   return [
     ...(object.kind === "Pod" ? [] : [`Pods: ${pods.length}, ${ready} ready; sickest first`]),
-    ...shown.flatMap((pod) => onePod(pod, object.kind === "Pod", context)),
-    ...(left.length === 0
-      ? []
-      : [`… ${left.length} more pods left out, ${sick} of them not well; see kubectl_get pods`]),
+    ...shown.flatMap(([pod, ...others]) => [
+      ...(pod === undefined ? [] : onePod(pod, object.kind === "Pod", context)),
+      ...(others.length === 0
+        ? []
+        : [`    and ${others.length} more like it: ${truncate(others.map(({ name }) => name).join(", "), 200)}`]),
+    ]),
+    ...(left.length === 0 ? [] : [`… ${left.length} more pods left out; see kubectl_get pods`]),
   ];
+}
+
+/** Pods of one revision whose containers are in the same state are told once. */
+function likeness(pod: PodFacts): string {
+  const states = pod.containers.map((container) => {
+    const end = endOf(container);
+    return [container.waiting?.reason, container.ready, end?.reason, end?.exitCode].join(",");
+  });
+  return [pod.revision, pod.phase, pod.reason, pod.ready, pod.deleting, pod.unscheduled?.message, ...states].join("|");
 }
 
 function onePod(pod: PodFacts, alone: boolean, { now }: ToolContext): string[] {
@@ -240,7 +253,7 @@ function containerState(container: ContainerFacts, now: Date): string {
   const { name, init, waiting, runningSince, terminated, restarts, ready } = container;
   const state =
     waiting !== null
-      ? `waiting ${waiting.reason}${waiting.message === "" ? "" : `: ${truncate(cleanLine(waiting.message), 300)}`}`
+      ? `waiting ${waiting.reason}${waiting.message === "" ? "" : `: ${truncate(withoutIds(cleanLine(waiting.message)), 300)}`}`
       : terminated !== null
         ? `ended ${terminationText(terminated, now)}`
         : runningSince !== null
@@ -259,14 +272,29 @@ function terminationText({ reason, exitCode, message, startedAt, finishedAt }: T
   return `${reason} exit ${exitCode}${words} ${age(finishedAt, now)} ago${ran}`;
 }
 
+/** What went on as it should says nothing; these tell of a change or an end. */
+const telling = new Set([
+  "Killing",
+  "Evicted",
+  "Preempted",
+  "SuccessfulRescale",
+  "ScalingReplicaSet",
+  "NodeNotReady",
+  "TaintManagerEviction",
+]);
+
 function eventLines(events: readonly EventFacts[] | null, { now }: ToolContext): string[] {
   if (events === null) return [];
-  const warnings = events.filter(({ type }) => type !== "Normal");
-  const normal = events.filter(({ type }) => type === "Normal").slice(-Math.max(0, mostEventsShown - warnings.length));
-  const shown = events.filter((event) => normal.includes(event) || warnings.slice(-mostEventsShown).includes(event));
-  const left = events.length - shown.length;
+  const worth = events.filter(({ type, reason }) => type !== "Normal" || telling.has(reason));
+  const lines = printEvents(worth, now);
+  const shown = lines.slice(-mostEventsShown);
+  const quiet = events.length - worth.length;
+  const left = [
+    ...(quiet > 0 ? [`${quiet} of the usual course`] : []),
+    ...(lines.length > shown.length ? [`${lines.length - shown.length} older`] : []),
+  ];
   return [
-    `Events, newest last${left > 0 ? ` (${left} left out; see kubectl_events)` : ""}:${shown.length === 0 ? " none kept" : ""}`,
-    ...printEvents(shown, now).map((line) => `  ${line}`),
+    `Events, newest last${left.length > 0 ? ` (left out: ${left.join(", ")}; see kubectl_events)` : ""}:${shown.length === 0 ? " none that tell" : ""}`,
+    ...shown.map((line) => `  ${line}`),
   ];
 }

@@ -98,16 +98,43 @@ function time(at: Date | null): number {
   return at?.getTime() ?? 0;
 }
 
+/** Sibling pods that say the same take one line. */
 export function printEvents(events: readonly EventFacts[], now: Date): string[] {
+  const groups = new Map<string, EventFacts[]>();
+  for (const event of events) {
+    const name = event.object.slice(event.object.indexOf("/") + 1);
+    const family = event.object.replace(/-[a-z0-9]{4,10}$/, "-*");
+    const key = [family, event.reason, templateOf(event.message.replaceAll(name, "@"))].join("\n");
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [event]);
+    else group.push(event);
+  }
   return columns(
-    events.map(({ type, reason, object, message, count, first, last }) => [
-      `${age(last, now)} ago`,
-      type,
-      reason,
-      object,
-      `${truncate(message, 400)}${count > 1 ? ` (×${count} over ${age(first, last ?? now)})` : ""}`,
-    ]),
+    [...groups.values()]
+      .map((group) => ({ group, newest: group.reduce((a, b) => (time(a.last) > time(b.last) ? a : b)) }))
+      .sort((a, b) => time(a.newest.last) - time(b.newest.last))
+      .map(({ group, newest }) => {
+        const count = group.reduce((sum, event) => sum + event.count, 0);
+        const first = group.reduce((a, b) => (time(a.first) < time(b.first) ? a : b)).first;
+        const others = group.length > 1 ? ` and ${group.length - 1} more` : "";
+        const repeats = count > 1 ? ` (×${count} over ${age(first, newest.last ?? now)})` : "";
+        return [
+          `${age(newest.last, now)} ago`,
+          newest.type,
+          newest.reason,
+          `${newest.object}${others}`,
+          `${truncate(withoutIds(newest.message), 400)}${repeats}`,
+        ];
+      }),
   );
+}
+
+/** The kubelet names pods with namespace and uid where the name is enough. */
+export function withoutIds(message: string): string {
+  return message
+    .replace(/_[a-z0-9-]{1,63}\([0-9a-f-]{36}\)/g, "")
+    .replace(/ (?:container|pod)=\S+/g, "")
+    .trim();
 }
 
 export const kubectlEvents = defineTool({

@@ -89,13 +89,26 @@ async function getOne(ref: ObjectRef, context: ToolContext) {
   const what = `${ref.type.kind} ${ref.namespace === null ? "" : `${ref.namespace}/`}${ref.name}`;
   if (object === null)
     return { text: `${what}: there is none (${readAt(context.now)})`, data: { object, names: [] }, unseen: [] };
-  const yaml = stringify(prune(redactObject(object)), { lineWidth: 0 });
+  const yaml = stringify(ordered(prune(redactObject(object))), { lineWidth: 0 });
   const text = `${what} (${readAt(context.now)}; without bookkeeping, defaults and empty fields)\n${yaml.trimEnd()}`;
   return {
     text: bounded(text, context.maxBytes, "ask kubectl_describe for the deciding parts"),
     data: { object, names: [ref.name] },
     unseen: [],
   };
+}
+
+/** What is wanted before what is. */
+function ordered(object: unknown): unknown {
+  if (typeof object !== "object" || object === null) return object;
+  const { apiVersion, kind, metadata, status, ...rest } = {
+    apiVersion: undefined,
+    kind: undefined,
+    metadata: undefined,
+    status: undefined,
+    ...object,
+  };
+  return { apiVersion, kind, metadata, ...rest, ...(status === undefined ? {} : { status }) };
 }
 
 interface Selection {

@@ -45,6 +45,8 @@ export interface ToolRun {
   call(name: string, args: string): Promise<Evidence>;
   /** Looks that went to the cluster, and looks answered from memory. */
   calls(): { made: number; remembered: number };
+  /** What was kept so far, oldest first. */
+  evidence(): readonly Evidence[];
 }
 
 export interface Toolbox {
@@ -69,10 +71,12 @@ export function createToolbox({ read, store, clock, ownNamespace, limits = defau
 
   function open({ incidentId, investigationId, signal }: Parameters<Toolbox["open"]>[0]): ToolRun {
     const memory = new Map<string, Promise<Seen<unknown>>>();
+    const kept: Evidence[] = [];
     let remembered = 0;
 
     return {
       calls: () => ({ made: memory.size, remembered }),
+      evidence: () => [...kept],
       async look<N extends ToolName>(name: N, args: ArgsOf<N>) {
         // The registry pairs each name with its tool, which TypeScript cannot follow through an index.
         return (await once(name, args)) as Seen<DataOf<N>>;
@@ -115,6 +119,7 @@ export function createToolbox({ read, store, clock, ownNamespace, limits = defau
         at: clock.now(),
       };
       await store.group(() => store.evidence.insert(evidence, investigationId));
+      kept.push(evidence);
       return { evidence, data, unseen: unseen.map((gap) => redactText(clean(gap))) };
     }
 
@@ -129,7 +134,8 @@ export function createToolbox({ read, store, clock, ownNamespace, limits = defau
         open: (objects) =>
           objects.filter(({ metadata }) => metadata.namespace === undefined || isOpen(metadata.namespace)),
         admit(type, namespace) {
-          if (isClosed(type)) throw new StewardError("refused", `${type.resource} hold secrets and are never read`);
+          if (isClosed(type))
+            throw new StewardError("refused", `${type.resource} are never read: they hold credentials`);
           if (namespace !== null && !isOpen(namespace)) {
             throw new StewardError("refused", "Steward's own namespace is closed to its tools");
           }

@@ -131,8 +131,11 @@ export function rolloutText({ number, changes, images }: RevisionFacts): string 
 
 async function edits(context: ToolContext, type: ResourceType, namespace: string): Promise<Change[]> {
   const { items } = await context.read.list({ type, namespace, limit: mostObjects }, context.signal);
-  return items.flatMap(editsOf);
+  return items.filter(({ metadata }) => metadata.name !== everywhereConfigMap).flatMap(editsOf);
 }
+
+/** The cluster's own, in every namespace. */
+const everywhereConfigMap = "kube-root-ca.crt";
 
 /** Who wrote what when, as the API server keeps it for each field manager: the last write of each. */
 function editsOf(object: KubeObject): Change[] {
