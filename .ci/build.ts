@@ -25,7 +25,6 @@ const programs: readonly Program[] = [
   { name: "demo", source: "bot/demo/main.ts", target: "node22" },
   { name: "sandbox", source: "bot/sandbox/main.ts", target: "node22" },
   { name: "kubectl-steward", source: "kubectl-steward/bin.ts", target: "node20", command: true },
-  { name: "kubectl_complete-steward", source: "kubectl-steward/complete.ts", target: "node20", command: true },
 ];
 
 /** Carry binaries of their own, so they stay in `node_modules`. The plugin must not need them. */

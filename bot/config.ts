@@ -61,8 +61,25 @@ export function loadConfig(input: ConfigInput): Config {
       ["http", "tls", "key"],
     ]),
   ];
-  if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
+  if (!parsed.success || faults.length > 0) throw new ConfigError(inOrder(faults));
   return freeze(settle(parsed.data, source, policy, input.cwd));
+}
+
+/** Every secret the configuration holds, to be masked wherever it turns up. */
+export function ownSecrets({ webhook, model, sources, channels, audit }: Config): string[] {
+  return [
+    ...webhook.bearerToken,
+    webhook.basic?.password,
+    webhook.hmacSecret,
+    model?.apiKey,
+    sources.prometheus?.bearerToken,
+    sources.loki?.bearerToken,
+    channels.dingtalk?.clientSecret,
+    channels.feishu?.appSecret,
+    channels.slack?.appToken,
+    channels.slack?.botToken,
+    audit.signingKey,
+  ].filter((secret) => typeof secret === "string");
 }
 
 /** A policy file or the body of one, for `policy test` against rules that are not in force. Throws ConfigError. */
@@ -188,6 +205,12 @@ function missingFiles(source: Source, input: ConfigInput, paths: readonly (reado
   });
 }
 
+/** As they stand in the files: the configuration's own first. */
+function inOrder(faults: readonly Fault[]): Fault[] {
+  const files = [...new Set(faults.map(({ file }) => file))];
+  return [...faults].sort((a, b) => files.indexOf(a.file) - files.indexOf(b.file) || (a.line ?? 0) - (b.line ?? 0));
+}
+
 function describeFault({ file, line, path, message }: Fault): string {
   const place = file === null ? "configuration" : line === null ? file : `${file}:${line}`;
   return path === "" ? `${place}: ${message}` : `${place}: ${path} ${message}`;
@@ -197,10 +220,9 @@ function isSection(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** All the way down but for compiled matchers, which are another module's. */
 function freeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  const proto: unknown = Object.getPrototypeOf(value);
-  if (proto !== Object.prototype && !Array.isArray(value)) return value;
-  for (const item of Object.values(value)) freeze(item);
+  if (typeof value !== "object" || value === null) return value;
+  for (const [key, item] of Object.entries(value)) if (key !== "match") freeze(item);
   return Object.freeze(value);
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { ClusterSelf, Log } from "../bot/edges.ts";
 import { createLeader, type Leader } from "../bot/leader.ts";
 import { StewardError } from "../shared/errors.ts";
-import { type KubeObject, stringField } from "../shared/kube.ts";
+import type { KubeObject } from "../shared/kube.ts";
 import { createFakeClock, type FakeClock } from "./clock.ts";
 
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };

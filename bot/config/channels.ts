@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Matcher } from "../../shared/policy.ts";
+import { Matcher } from "../../shared/matcher.ts";
 import { count, locale, optionalText, optionalUrl, text } from "./fields.ts";
 
 /** null: the locale of the whole bot; filled in when the file is read. */

@@ -17,6 +17,7 @@ function describe(issue: z.core.$ZodIssue, found: unknown): string {
   switch (issue.code) {
     case "invalid_type":
       if (found === undefined) return "is missing";
+      if (issue.message.startsWith("must")) return issue.message;
       return `must be ${article(issue.expected)}, not ${nameOf(found)}`;
     case "invalid_value":
       return `must be ${issue.values.map(String).join(" or ")}`;
