@@ -1,5 +1,8 @@
 import { z } from "zod";
 
+/** Bytes of one delivery; a larger one is refused (SPEC 4). */
+export const largestDelivery = 4 * 1024 * 1024;
+
 const label = z.record(z.string(), z.string());
 
 /** One alert of a webhook body, as Alertmanager sends it. Fields it may add later are kept out, not refused. */
