@@ -90,7 +90,7 @@ export function createPropose({ store, read, act, safety, notify, clock, approva
   const { proposals } = store;
 
   return {
-    propose: (wish, signal) => propose({ ...wish, action: checked(wish.action) }, signal),
+    propose: async (wish, signal) => propose({ ...wish, action: checked(wish.action) }, signal),
     parse: parseKubectlLine,
     undo,
     renew,
