@@ -13,19 +13,20 @@ export interface EventSink {
 
 /**
  * Speaks server-sent events on an output until the client goes away, the server stops or `mayGoOn` says no (asked with every
- * heartbeat: a session that was revoked must not go on reading). `subscribe` gets the sink and answers how to stop.
+ * heartbeat: a session that was revoked must not go on reading). `subscribe` gets the sink and answers how to stop. The first thing said is
+ * the id it begins after, so that a client that is cut off before its first event resumes there.
  */
 export async function speakEvents(
   out: Output,
   signal: AbortSignal,
-  options: { clock: Clock; mayGoOn: () => Promise<boolean>; subscribe: (sink: EventSink) => () => void },
+  options: { clock: Clock; from: number; mayGoOn: () => Promise<boolean>; subscribe: (sink: EventSink) => () => void },
 ): Promise<void> {
   const over = new AbortController();
   const end = () => over.abort();
   signal.addEventListener("abort", end, { once: true });
   if (signal.aborted) end();
 
-  await out.write("retry: 2000\n: connected\n\n");
+  await out.write(`retry: 2000\nid: ${options.from}\n: connected\n\n`);
   const unsubscribe = options.subscribe({
     event({ id, event, data }) {
       if (over.signal.aborted) return;

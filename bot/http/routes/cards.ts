@@ -14,6 +14,7 @@ export const cardRoutes: readonly Route[] = [
     return stream("text/event-stream; charset=utf-8", (out, signal) =>
       speakEvents(out, signal, {
         clock,
+        from: after,
         mayGoOn: async () => (await services.identity.session(token, caller.clientIp)) !== null,
         subscribe: (sink) =>
           services.cards.subscribe(after, (card) => sink.event({ id: card.seq, event: "card", data: cardView(card) })),
