@@ -37,7 +37,10 @@ export interface Notify {
   incident(id: string): void;
   /** As `incident`, for a proposal: its own card if it was asked for in chat, its incident's otherwise. */
   proposal(id: string): void;
-  /** One line that rings: who is needed and for what. Once for each subject and reason, however often it is called. */
+  /**
+   * One line that rings: who is needed and for what. Once for each subject and reason, however often it is called. `mention` holds ids or names
+   * of users; without it whoever has the incident in hand, may decide the proposal, or is admin is called.
+   */
   need(about: { incidentId?: string; proposalId?: string }, why: NeedReason, mention?: readonly string[]): void;
   notice(notice: Notice): void;
 }
@@ -160,7 +163,10 @@ export function createNotify({ store, router, channels, locale, timezone, linkHo
     else if (incident !== null) showIncident(incident.id, true);
     if (store.cards.get(cardId) === null) return;
 
-    const people = mention === undefined ? whoMay(subject) : mention.flatMap((id) => store.users.get(id) ?? []);
+    const people =
+      mention === undefined
+        ? whoMay(subject)
+        : mention.flatMap((user) => store.users.get(user) ?? store.users.byName(user) ?? []);
     const labels = incident?.labels ?? (proposal === null ? {} : labelsOf(proposal));
     const urgent = why !== "approval" && why !== "still_firing";
     for (const { channel, chat } of router.route(labels, store.cards.places(cardId))) {

@@ -140,6 +140,8 @@ export const ProposalBlock = z
     label: own(60),
     tone: Tone,
     summary: Text,
+    /** Of the exact request this stands for; the same as in the decision and the audit (reliability.md G5). */
+    digest: own(80),
     /** What one would type; it is for people and is never run. */
     kubectl: Foreign.nullable(),
     diff: z.strictObject({ lines: z.array(DiffLine).max(6), more: z.int().nonnegative() }),

@@ -215,7 +215,7 @@ function leading({ incident, alerts }: IncidentFacts, { words }: View): Paragrap
     running: words.investigating,
     failed: words.investigationFailed,
     done: words.nothingFound,
-    none: incident.route === "ignore" ? words.noInvestigation : null,
+    none: null,
   };
   const text = remark[incident.investigation];
   return [
@@ -248,7 +248,7 @@ function incidentFacts(facts: IncidentFacts, view: View): Fact[] {
     const at = times.full(previous.startedAt);
     list.push({
       label: words.fact.previous,
-      value: words.previousIncident(at, cause === null ? null : foreign("cluster", cause, 60)),
+      value: words.previousIncident(at, cause === null ? null : foreign("cluster", cause, 60), previous.id),
     });
   }
   return list;
@@ -290,10 +290,11 @@ function cardButtons({ incident, evidence }: IncidentFacts, view: View): Button[
   return buttons;
 }
 
-function footer({ incident: { diagnosis }, tookMs }: IncidentFacts, { words }: View): string {
-  if (diagnosis === null) return "";
+function footer({ incident: { id, diagnosis }, tookMs }: IncidentFacts, { words }: View): string {
+  if (diagnosis === null) return words.incident(id);
   const took = tookMs === null ? null : words.duration(formatDuration(tookMs));
-  return words.footer(words.diagnosedBy[diagnosis.by], diagnosis.calls, diagnosis.tokens, took);
+  const by = words.footer(words.diagnosedBy[diagnosis.by], diagnosis.calls, diagnosis.tokens, took);
+  return `${by} · ${words.incident(id)}`;
 }
 
 /** What is left of the card of an incident that turned out to be part of another: where to look. */

@@ -79,6 +79,7 @@ export function proposalBlock(
     label: words.proposalState[proposal.state],
     tone: toneOf(proposal.state),
     summary: [foreign("cluster", proposal.summary, 240)],
+    digest: proposal.digest,
     kubectl: proposal.kubectl === "" ? null : foreign("cluster", proposal.kubectl, 400),
     diff: { lines: lines.slice(0, diffLinesShown), more: Math.max(0, lines.length - diffLinesShown) },
     facts: open ? pendingFacts(proposal, view) : [],

@@ -82,8 +82,6 @@ export const en = {
     asked: "Asked by",
     needs: "Needs",
     undo: "Undo",
-    rule: "Rule",
-    reason: "Reason",
   },
   confidence: { high: "high", medium: "medium", low: "low" },
   diagnosedBy: { rules: "rules", model: "model", memory: "an earlier incident" },
@@ -96,8 +94,8 @@ export const en = {
   investigating: "Investigating.",
   investigationFailed: "The investigation did not come to an end. What was seen is below.",
   nothingFound: "Nothing was found that explains it. What was looked at is below.",
-  noInvestigation: "Not investigated, by the rule.",
   modelFrame: "The model's words, not verified",
+  incident: (id: string) => `incident ${id}`,
   footer: (by: string, calls: number, tokens: number, took: string | null) =>
     [
       `Diagnosed by ${by}`,
@@ -108,8 +106,10 @@ export const en = {
   alertCount: (firing: number, cleared: number) =>
     cleared === 0 ? `${firing} firing` : firing === 0 ? `${cleared} cleared` : `${firing} firing, ${cleared} cleared`,
   more: (count: number) => `${count} more`,
-  previousIncident: (at: string, cause: Part | null): Text =>
-    cause === null ? own(`the same at ${at}`) : say`the same at ${own(at)} (${cause})`,
+  previousIncident: (at: string, cause: Part | null, id: string): Text =>
+    cause === null
+      ? own(`the same at ${at}: kubectl steward incidents ${id}`)
+      : say`the same at ${own(at)} (${cause}): kubectl steward incidents ${own(id)}`,
 
   mark: {
     drill: "Drill: nothing here is real and nothing is touched",
@@ -183,7 +183,6 @@ export const en = {
     unknown: "Outcome unknown",
     undone: "Undone",
   },
-  executing: "The change is being sent.",
   unknown:
     "The API server did not answer. The cluster is being watched to see whether the change happened; it is not sent again.",
   needsHuman: "It cannot be told whether the change happened. A person has to look.",
@@ -197,7 +196,6 @@ export const en = {
   logOf: "Log, newest last",
 
   section: {
-    findings: "Findings",
     ruledOut: "Ruled out",
     unseen: "Could not be seen",
     alert: "The alert",
@@ -237,7 +235,6 @@ export const en = {
     headline: (count: number) => `${count} ${count === 1 ? "alert" : "alerts"} beyond this hour's cards`,
     lead: "Too many new alerts for a card each. The newest are named here; critical ones still get their own card.",
     rest: (count: number) => `and ${count} more`,
-    bySeverity: "By severity",
     how: "all of them: kubectl steward incidents",
   },
   dead: {

@@ -72,8 +72,6 @@ export const zhCN: Words = {
     asked: "提出人",
     needs: "需要",
     undo: "撤销",
-    rule: "规则",
-    reason: "原因",
   },
   confidence: { high: "高", medium: "中", low: "低" },
   diagnosedBy: { rules: "规则", model: "模型", memory: "历史事件" },
@@ -86,8 +84,8 @@ export const zhCN: Words = {
   investigating: "正在排查。",
   investigationFailed: "排查没有完成，已看到的内容见下。",
   nothingFound: "没有找到能解释它的原因，查看过的内容见下。",
-  noInvestigation: "按规则不排查。",
   modelFrame: "模型的说法，未经核实",
+  incident: (id) => `事件 ${id}`,
   footer: (by, calls, tokens, took) =>
     [`诊断：${by}`, `查看 ${calls} 次`, `${tokens} tokens`, ...(took === null ? [] : [`用时 ${took}`])].join(" · "),
   alertCount: (firing, cleared) =>
@@ -97,7 +95,10 @@ export const zhCN: Words = {
         ? `${cleared} 条已恢复`
         : `${firing} 条未恢复，${cleared} 条已恢复`,
   more: (count) => `另有 ${count} 条`,
-  previousIncident: (at, cause) => (cause === null ? own(`${at} 同样的告警`) : say`${own(at)} 同样的告警（${cause}）`),
+  previousIncident: (at, cause, id) =>
+    cause === null
+      ? own(`${at} 同样的告警：kubectl steward incidents ${id}`)
+      : say`${own(at)} 同样的告警（${cause}）：kubectl steward incidents ${own(id)}`,
 
   mark: {
     drill: "演练：以下都不是真实情况，不会改动任何东西",
@@ -169,7 +170,6 @@ export const zhCN: Words = {
     unknown: "结果未知",
     undone: "已撤销",
   },
-  executing: "正在发送变更。",
   unknown: "API server 没有回应。正在观察集群以确认变更是否发生，不会重复发送。",
   needsHuman: "无法判断变更是否发生，需要人工查看。",
   unverified: "变更已执行，是否有效无法测量。",
@@ -182,7 +182,6 @@ export const zhCN: Words = {
   logOf: "日志（最新在后）",
 
   section: {
-    findings: "发现",
     ruledOut: "已排除",
     unseen: "未能查看",
     alert: "告警原文",
@@ -221,7 +220,6 @@ export const zhCN: Words = {
     headline: (count) => `本小时另有 ${count} 条告警`,
     lead: "新告警过多，不再逐条发送卡片。最新的列在这里；严重告警仍有单独的卡片。",
     rest: (count) => `以及另外 ${count} 条`,
-    bySeverity: "按级别",
     how: "查看全部：kubectl steward incidents",
   },
   dead: {

@@ -347,6 +347,7 @@ CREATE TABLE outbox (
   sent_at TEXT
 ) STRICT;
 CREATE INDEX outbox_queued ON outbox (channel, due_at) WHERE state = 'queued';
+CREATE INDEX outbox_turn ON outbox (channel, urgent DESC, id) WHERE state = 'queued';
 CREATE INDEX outbox_order ON outbox (channel, chat, card_id, id) WHERE state = 'queued';
 CREATE UNIQUE INDEX outbox_once ON outbox (channel, chat, dedupe) WHERE kind <> 'card';
 -- A newer state of a card takes the place of one not yet delivered.

@@ -24,7 +24,7 @@ export function createOutboxStore({ db, now, epoch }: Connection): OutboxStore {
   );
   const due = db.prepare<[string, string, number], OutboxRow>(
     `SELECT id, channel, chat, kind, card_id, body, urgent, tries, created_at, due_at FROM outbox AS o
-     WHERE channel = ? AND state = 'queued' AND due_at <= ?
+     WHERE channel = ? AND state = 'queued' AND +due_at <= ?
        AND NOT EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.state = 'queued' AND earlier.channel = o.channel
          AND earlier.chat = o.chat AND earlier.card_id = o.card_id AND earlier.id < o.id)
      ORDER BY urgent DESC, id LIMIT ?`,
