@@ -189,6 +189,7 @@ export interface IncidentStore {
   /** Changes anything but the state. */
   patch(id: string, patch: IncidentPatch): void;
   setDiagnosis(id: string, diagnosis: Diagnosis): void;
+  countOpen(): number;
   /** Open ones whose investigation is queued or was running when the process ended. */
   toInvestigate(): string[];
   /** When people are asked for again unless somebody claimed, decided or ignored it by then; null: never. Starts the wait anew. */

@@ -3,6 +3,7 @@ import { styleText } from "node:util";
 /** Where the demo draws. On a terminal the card at the bottom is redrawn in place; elsewhere each new state is printed once. */
 export interface Screen {
   readonly live: boolean;
+  readonly colour: boolean;
   readonly width: number;
   heading(text: string): void;
   say(text: string): void;
@@ -26,6 +27,7 @@ export function createScreen({ write, live, colour, columns }: ScreenOptions): S
 
   return {
     live,
+    colour,
     width: Math.max(40, Math.min(columns, 100)),
     heading(text) {
       shown = null;

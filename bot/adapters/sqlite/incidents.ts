@@ -98,6 +98,7 @@ export function createIncidentStore({ db, now }: Connection): IncidentStore {
   );
   const setDiagnosis = db.prepare("UPDATE incidents SET diagnosis = ?, updated_at = ? WHERE id = ?");
   const ids = (sql: string) => db.prepare<string[], string>(sql).pluck();
+  const countOpen = db.prepare<[], number>("SELECT count(*) FROM incidents WHERE state = 'open'").pluck();
   const toInvestigate = ids(
     "SELECT id FROM incidents WHERE investigation IN ('queued', 'running') AND state = 'open' AND joined IS NULL ORDER BY started_at, rowid",
   );
@@ -143,6 +144,7 @@ export function createIncidentStore({ db, now }: Connection): IncidentStore {
     patch: (id, patch) => void update(id, patch),
     setDiagnosis: (id, diagnosis) =>
       void setDiagnosis.run(JSON.stringify(Diagnosis.parse(diagnosis)), now().toISOString(), id),
+    countOpen: () => countOpen.get() ?? 0,
     toInvestigate: () => toInvestigate.all(),
     escalateAt(id, at) {
       now();
