@@ -48,6 +48,7 @@ const common: BuildOptions = {
 const present = programs.filter(({ source }) => existsSync(join(root, source)));
 
 mkdirSync(part, { recursive: true });
+process.on("exit", () => rmSync(part, { recursive: true, force: true }));
 for (const target of ["node20", "node22"] as const) {
   const chosen = present.filter((program) => program.target === target);
   if (chosen.length === 0) continue;

@@ -106,6 +106,7 @@ export function createMetrics(options: { version: string; now: () => Date; snaps
         this.reset();
         const now = options.snapshot();
         if (now !== null) set(this, now);
+        else if (labelNames.length === 0) this.remove();
       },
     });
   gauge("steward_queue_size", "Deliveries not worked on yet.", [], (it, now) => it.set(now.queued));

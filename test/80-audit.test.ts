@@ -14,6 +14,8 @@ import { type Actor, systemActor } from "../shared/approval.ts";
 import { type AuditEntry, type AuditRecord, hashRecord } from "../shared/audit.ts";
 import { verifyExport } from "../shared/audit-export.ts";
 import { type Checkpoint, findCheckpoints, isSigned } from "../shared/checkpoint.ts";
+import { addUser, insertIncident, insertProposal } from "./action-bench.ts";
+import { alertOf, decisionOf, verificationOf } from "./card-facts.ts";
 import { createFakeClock, type FakeClock } from "./clock.ts";
 
 const day = 86_400_000;
@@ -484,5 +486,123 @@ test("verifying lets other work through", async () => {
   assert.equal((await audit.verify()).ok, true);
   going = false;
   assert.ok(turns > 50, `only ${turns} turns of the event loop`);
+  store.close();
+});
+
+/** An incident that was approved, executed and verified, as its rows are. */
+function insertStory(store: Store): { incidentId: string; proposalId: string; code: string } {
+  addUser(store, "alice", "admin");
+  const incident = insertIncident(store);
+  const proposal = insertProposal(store, {
+    incidentId: incident.id,
+    request: {
+      method: "PATCH",
+      path: "/apis/apps/v1/x",
+      contentType: "application/json",
+      body: '{"env":"hunter2hunter2"}',
+    },
+  });
+  store.transact((now) => {
+    store.incidents.upsertAlert(alertOf({ id: "al-9", incidentId: incident.id }));
+    const run = store.evidence.begin({ incidentId: incident.id, by: "model", model: "some-model" });
+    store.evidence.insert(
+      { id: "ev-1", incidentId: incident.id, tool: "kubectl_logs", args: {}, text: "OOM", at: now },
+      run,
+    );
+    store.evidence.finish(run, { state: "done", calls: 3, tokens: 1_234 });
+    store.proposals.addDecision(proposal.id, decisionOf());
+    store.proposals.move(proposal.id, "pending", "approved");
+    store.proposals.move(proposal.id, "approved", "executing");
+    const { id: proposalId, ownerKey, origin, digest } = proposal;
+    store.proposals.insertExecution(
+      {
+        op: proposal.op,
+        proposalId,
+        state: "intent",
+        ownerKey,
+        origin,
+        epoch: store.epoch,
+        startedAt: now,
+        sentAt: null,
+        finishedAt: null,
+        outcome: null,
+        message: null,
+      },
+      "{}",
+      digest,
+    );
+    store.proposals.putVerification(verificationOf({ proposalId }));
+    for (const actionType of ["approve_restart", "execute_restart", "verify_restart"]) {
+      store.audit.append(entry({ actionType, incidentId: incident.id, proposalId }));
+    }
+  });
+  return { incidentId: incident.id, proposalId: proposal.id, code: proposal.code };
+}
+
+test("an incident's bundle stands alone: alert to verification, model and tokens, and its place in the chain", async () => {
+  const { store, audit } = open();
+  const { incidentId, proposalId } = insertStory(store);
+  audit.seal();
+  const lines = (await collect(audit.export({ since: null, until: null, incident: incidentId }, admin))).map(
+    (line) => JSON.parse(line) as Record<string, unknown>,
+  );
+  assert.deepEqual(
+    lines.map(({ kind }) => kind),
+    [
+      "incident",
+      "alert",
+      "investigation",
+      "evidence",
+      "proposal",
+      "decision",
+      "execution",
+      "verification",
+      "audit",
+      "audit",
+      "audit",
+      "audit",
+      "checkpoint",
+    ],
+  );
+  const one = (kind: string) => lines.find((line) => line["kind"] === kind);
+  assert.deepEqual(
+    [one("investigation")?.["model"], one("investigation")?.["tokens"], one("decision")?.["user"]],
+    ["some-model", 1_234, "alice"],
+  );
+  assert.equal(one("execution")?.["proposalId"], proposalId);
+  assert.doesNotMatch(JSON.stringify(lines), /hunter2/);
+  const records = lines.filter(({ kind }) => kind === "audit");
+  assert.deepEqual(
+    records.map((record) => record["action_type"]),
+    ["approve_restart", "execute_restart", "verify_restart", "export_audit"],
+  );
+  store.close();
+});
+
+test("changes say what was changed, by whom, approved by whom, and what became of it", async () => {
+  const { store, clock } = open();
+  const { code, incidentId } = insertStory(store);
+  const query = { limit: 10, cursor: null, since: null, namespace: null };
+  assert.deepEqual(store.changes.page(query), {
+    items: [
+      {
+        at: clock.now().toISOString(),
+        code,
+        namespace: "payment",
+        target: "deployment/checkout",
+        summary: "Restart deployment/checkout",
+        kubectl: "kubectl rollout restart deployment/checkout -n payment",
+        by: "bob",
+        approvedBy: ["alice"],
+        state: "executing",
+        incidentId,
+      },
+    ],
+    next: null,
+  });
+  assert.equal(store.changes.page({ ...query, namespace: "web" }).items.length, 0);
+  await clock.advance(1_000);
+  assert.equal(store.changes.page({ ...query, since: clock.now() }).items.length, 0);
+  assert.throws(() => store.changes.page({ ...query, cursor: "x" }), { code: "invalid" });
   store.close();
 });

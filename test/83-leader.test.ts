@@ -1,10 +1,17 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { createClock } from "../bot/adapters/clock.ts";
+import { createCluster } from "../bot/adapters/kubernetes.ts";
 import type { ClusterSelf, Log } from "../bot/edges.ts";
 import { createLeader, type Leader } from "../bot/leader.ts";
+import { startSandbox } from "../bot/sandbox/index.ts";
 import { StewardError } from "../shared/errors.ts";
-import type { KubeObject } from "../shared/kube.ts";
+import { field, type KubeObject } from "../shared/kube.ts";
 import { createFakeClock, type FakeClock } from "./clock.ts";
+import { until } from "./until.ts";
 
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -195,4 +202,34 @@ test("confirming a Lease just renewed asks nobody; one renewed longer ago is rea
   assert.equal(await one.confirm(), true);
   assert.equal(server.reads, before + 2, "a clock that went back makes nothing fresh");
   await one.stop();
+});
+
+test("an API server keeps the Lease as any other client sees it, and says no to the second", async () => {
+  const sandbox = await startSandbox();
+  const folder = mkdtempSync(join(tmpdir(), "steward-leader-"));
+  const kubeconfig = join(folder, "kubeconfig");
+  writeFileSync(kubeconfig, sandbox.kubeconfig(), { mode: 0o600 });
+  const clock = createClock();
+  const identities = { read: null, act: null };
+  const { self } = createCluster({ kubeconfig, context: null, identities, clock, log: quiet });
+  const participant = (holder: string) =>
+    createLeader({ self, clock, log: quiet, holder, namespace: "default", name: "steward" });
+  const one = participant("one");
+  const two = participant("two");
+  try {
+    await one.start(new AbortController().signal);
+    two.start(new AbortController().signal).catch(() => undefined);
+    await until("two stands by", () => two.state() === "standby");
+    assert.deepEqual([await one.confirm(), await two.confirm()], [true, false]);
+    const lease = await self.readLease("default", "steward");
+    assert.equal(field(lease, "spec", "holderIdentity"), "one");
+    assert.match(String(field(lease, "spec", "renewTime")), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    await one.stop();
+    await until("two has it", () => two.state() === "holding");
+    assert.equal(field(await self.readLease("default", "steward"), "spec", "leaseTransitions"), 1);
+    await two.stop();
+  } finally {
+    await sandbox.stop();
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -1,12 +1,14 @@
+import type { Proposal } from "../../shared/approval.ts";
 import { StewardError } from "../../shared/errors.ts";
 import type { Incident } from "../../shared/incident.ts";
+import { redactObject } from "../../shared/redact.ts";
 import type { Store } from "../store.ts";
 
 type Told = Pick<Store, "incidents" | "evidence" | "proposals" | "audit">;
 
 /**
  * Everything that is known of one incident, as NDJSON lines that stand alone: `kind` says what each is. Alerts, evidence, what was
- * diagnosed by whom and at what cost, each proposal with its diff and exact request, its decisions, execution and verification, the
+ * diagnosed by whom and at what cost, each proposal with its diff and digest, its decisions, execution and verification, the
  * audit records, and the checkpoints that let the records be found in the chain. Throws `not_found`.
  */
 export function* bundleIncident(store: Told, incidentId: string): Generator<string> {
@@ -15,7 +17,7 @@ export function* bundleIncident(store: Told, incidentId: string): Generator<stri
   for (const run of store.evidence.investigations(incidentId)) yield line("investigation", run);
   for (const evidence of store.evidence.ofIncident(incidentId)) yield line("evidence", evidence);
   for (const proposal of store.proposals.ofIncident(incidentId)) {
-    yield line("proposal", proposal);
+    yield line("proposal", toldProposal(proposal));
     for (const decision of store.proposals.decisions(proposal.id)) {
       yield line("decision", { proposalId: proposal.id, ...decision });
     }
@@ -45,6 +47,12 @@ function recordsOf({ audit }: Told, incident: string) {
     cursor = page.next;
   } while (cursor !== null);
   return newestFirst.reverse();
+}
+
+/** Without the request's bytes, which the digest stands for: a template in them may carry values that must not leave. */
+function toldProposal({ request, ...proposal }: Proposal): object {
+  const { body: _, ...sent } = request ?? { body: null };
+  return { ...redactObject(proposal), request: request === null ? null : sent };
 }
 
 function line(kind: string, content: object): string {
