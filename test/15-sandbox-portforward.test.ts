@@ -18,19 +18,34 @@ describe("port forwarding into the sandbox", () => {
   let target: Server;
 
   before(async () => {
-    target = createServer((request, response) => response.end(request.url === "/large" ? large : `you asked for ${request.url}`));
+    target = createServer((request, response) =>
+      response.end(request.url === "/large" ? large : `you asked for ${request.url}`),
+    );
     await new Promise<void>((resolve) => target.listen(0, "127.0.0.1", resolve));
     sandbox = await startSandbox({ speed: 20 });
     sandbox.apply([
-      { apiVersion: "v1", kind: "Node", metadata: { name: "node" }, status: { allocatable: { cpu: "1", memory: "1Gi" } } },
-      { apiVersion: "v1", kind: "Pod", metadata: { name: "web", namespace: "default" }, spec: { containers: [{ name: "web", image: "web" }] } },
+      {
+        apiVersion: "v1",
+        kind: "Node",
+        metadata: { name: "node" },
+        status: { allocatable: { cpu: "1", memory: "1Gi" } },
+      },
+      {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "web", namespace: "default" },
+        spec: { containers: [{ name: "web", image: "web" }] },
+      },
     ]);
     sandbox.forward("default", "web", 8080, (target.address() as AddressInfo).port);
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromString(sandbox.kubeconfig());
     const { CoreV1Api } = await import("@kubernetes/client-node");
     const core = kubeConfig.makeApiClient(CoreV1Api);
-    await until("the pod runs", async () => (await core.readNamespacedPod({ name: "web", namespace: "default" })).status?.phase === "Running");
+    await until(
+      "the pod runs",
+      async () => (await core.readNamespacedPod({ name: "web", namespace: "default" })).status?.phase === "Running",
+    );
   });
   after(async () => {
     await sandbox.stop();
@@ -40,7 +55,9 @@ describe("port forwarding into the sandbox", () => {
 
   function ask(port: number, path: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const socket = connect(port, "127.0.0.1", () => socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`));
+      const socket = connect(port, "127.0.0.1", () =>
+        socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`),
+      );
       let text = "";
       // Read to the announced length: the Node client leaves its socket open when the other side is done.
       socket.on("data", (data) => {
@@ -87,7 +104,11 @@ describe("port forwarding into the sandbox", () => {
       await until("kubectl listens", () => /127\.0\.0\.1:(\d+)/.test(output));
       const port = Number(/127\.0\.0\.1:(\d+)/.exec(output)?.[1]);
       const answers = await Promise.all(["/a", "/b", "/c"].map((path) => ask(port, path)));
-      assert.deepEqual(answers.map((answer) => answer.split("\r\n\r\n")[1]), ["you asked for /a", "you asked for /b", "you asked for /c"], output);
+      assert.deepEqual(
+        answers.map((answer) => answer.split("\r\n\r\n")[1]),
+        ["you asked for /a", "you asked for /b", "you asked for /c"],
+        output,
+      );
       assert.ok((await ask(port, "/large")).endsWith(large));
       kubectl.kill();
       await ended;

@@ -62,13 +62,22 @@ describe("kubectl on the sandbox cluster", () => {
     assert.equal(status.lastState.terminated.exitCode, 137);
     assert.ok(status.restartCount >= 5, `restarts ${status.restartCount}`);
     assert.match(await ok("logs", "-n", "payment", pod.metadata.name, "--previous"), /loading price catalogue/);
-    assert.match(await ok("rollout", "history", "deploy/checkout", "-n", "payment"), /1 +release 2\.3\.9\n2 +release 2\.4\.0/);
-    assert.match(await ok("describe", "pod", "-n", "payment", pod.metadata.name), /Back-off restarting failed container/);
+    assert.match(
+      await ok("rollout", "history", "deploy/checkout", "-n", "payment"),
+      /1 +release 2\.3\.9\n2 +release 2\.4\.0/,
+    );
+    assert.match(
+      await ok("describe", "pod", "-n", "payment", pod.metadata.name),
+      /Back-off restarting failed container/,
+    );
   });
 
   it("repairs the out-of-memory loop when the limit is raised", async () => {
     await ok("set", "resources", "-n", "payment", "deploy/checkout", "--limits=memory=1Gi");
-    assert.match(await ok("rollout", "status", "-n", "payment", "deploy/checkout", "--timeout=20s"), /successfully rolled out/);
+    assert.match(
+      await ok("rollout", "status", "-n", "payment", "deploy/checkout", "--timeout=20s"),
+      /successfully rolled out/,
+    );
   });
 
   it("rolls a bad release back", async () => {
@@ -96,7 +105,8 @@ describe("kubectl on the sandbox cluster", () => {
   });
 
   it("applies from the client, from the server, and names the other owner in a conflict", async () => {
-    const manifest = (value: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: "${value}"}\n`;
+    const manifest = (value: string) =>
+      `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: "${value}"}\n`;
     const path = file("cm.yaml", manifest("1"));
     assert.match(await ok("apply", "-f", path), /created/);
     assert.match(await ok("apply", "-f", path), /unchanged/);
@@ -105,8 +115,14 @@ describe("kubectl on the sandbox cluster", () => {
     assert.match(await ok("apply", "-f", path), /configured/);
     file("cm.yaml", manifest("3"));
     const refused = await kubectl("apply", "--server-side", "--field-manager=other", "-f", path);
-    assert.match(refused.stderr, /Apply failed with 1 conflict: conflict with "kubectl-client-side-apply" using v1: \.data\.a/);
-    assert.match(await ok("apply", "--server-side", "--field-manager=other", "--force-conflicts", "-f", path), /serverside-applied/);
+    assert.match(
+      refused.stderr,
+      /Apply failed with 1 conflict: conflict with "kubectl-client-side-apply" using v1: \.data\.a/,
+    );
+    assert.match(
+      await ok("apply", "--server-side", "--field-manager=other", "--force-conflicts", "-f", path),
+      /serverside-applied/,
+    );
     assert.equal(await ok("get", "cm", "settings", "-o", "jsonpath={.data.a}"), "3");
   });
 
@@ -120,10 +136,22 @@ describe("kubectl on the sandbox cluster", () => {
   });
 
   it("evicts on drain unless a budget forbids it", async () => {
-    const path = file("pdb.yaml", 'apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: ledger, namespace: payment}\nspec: {minAvailable: 2, selector: {matchLabels: {app.kubernetes.io/name: ledger}}}\n');
+    const path = file(
+      "pdb.yaml",
+      "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: ledger, namespace: payment}\nspec: {minAvailable: 2, selector: {matchLabels: {app.kubernetes.io/name: ledger}}}\n",
+    );
     await ok("apply", "-f", path);
     await ok("wait", "--for=jsonpath={.status.desiredHealthy}=2", "pdb/ledger", "-n", "payment", "--timeout=5s");
-    const node = await ok("get", "pods", "-n", "payment", "-l", "app.kubernetes.io/name=ledger", "-o", "jsonpath={.items[0].spec.nodeName}");
+    const node = await ok(
+      "get",
+      "pods",
+      "-n",
+      "payment",
+      "-l",
+      "app.kubernetes.io/name=ledger",
+      "-o",
+      "jsonpath={.items[0].spec.nodeName}",
+    );
     const refused = await kubectl("drain", node, "--ignore-daemonsets", "--force", "--timeout=2s");
     assert.match(refused.stderr + refused.stdout, /Cannot evict pod as it would violate the pod's disruption budget/);
     await ok("delete", "pdb", "ledger", "-n", "payment");
@@ -136,12 +164,17 @@ describe("kubectl on the sandbox cluster", () => {
     await ok("set", "resources", "deploy/huge", "--requests=cpu=64");
     await ok("wait", "--for=jsonpath={.status.unavailableReplicas}=1", "deploy/huge", "--timeout=5s");
     const described = await ok("events", "--types=Warning");
-    assert.match(described, /FailedScheduling.*0\/3 nodes are available: 3 Insufficient cpu\..*preemption: 0\/3 nodes are available/);
+    assert.match(
+      described,
+      /FailedScheduling.*0\/3 nodes are available: 3 Insufficient cpu\..*preemption: 0\/3 nodes are available/,
+    );
   });
 
   it("runs stateful sets, daemon sets and jobs", async () => {
     sandbox.setImage("once:1", { exit: { code: 0, afterMs: 50, log: ["done"] } });
-    const path = file("sets.yaml", `
+    const path = file(
+      "sets.yaml",
+      `
 apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: db}
@@ -156,7 +189,8 @@ apiVersion: batch/v1
 kind: Job
 metadata: {name: once}
 spec: {template: {spec: {restartPolicy: Never, containers: [{name: once, image: "once:1"}]}}}
-`);
+`,
+    );
     await ok("apply", "-f", path);
     await ok("rollout", "status", "sts/db", "--timeout=15s");
     await ok("rollout", "status", "ds/agent", "--timeout=15s");
@@ -168,7 +202,12 @@ spec: {template: {spec: {restartPolicy: Never, containers: [{name: once, image: 
   });
 
   it("serves custom resources", async () => {
-    await ok("apply", "-f", file("crd.yaml", `
+    await ok(
+      "apply",
+      "-f",
+      file(
+        "crd.yaml",
+        `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: widgets.example.com}
@@ -183,9 +222,15 @@ spec:
     subresources: {status: {}}
     additionalPrinterColumns: [{name: Size, type: integer, jsonPath: .spec.size}]
     schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}, status: {type: object, x-kubernetes-preserve-unknown-fields: true}}}}
-`));
+`,
+      ),
+    );
     await ok("wait", "--for=condition=established", "crd/widgets.example.com", "--timeout=5s");
-    await ok("apply", "-f", file("widget.yaml", "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: one}\nspec: {size: 3}\n"));
+    await ok(
+      "apply",
+      "-f",
+      file("widget.yaml", "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: one}\nspec: {size: 3}\n"),
+    );
     assert.match(await ok("get", "wd"), /NAME +SIZE\none +3/);
     await ok("patch", "widget", "one", "--type=merge", "-p", '{"spec":{"size":4}}');
     assert.equal(await ok("get", "widget", "one", "-o", "jsonpath={.spec.size}/{.metadata.generation}"), "4/2");

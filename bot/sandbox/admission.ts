@@ -1,6 +1,7 @@
 /** The admission plugins that are on in a plain cluster, as far as they change or refuse what people write. */
 import { asList, asObject, at, isObject } from "./json.ts";
 import type { Container, KubeObject, Pod } from "./object.ts";
+import { securityFaults, securityLevel } from "./pod-security.ts";
 import { addQuantities, compareQuantities, formatQuantity, milli, parseQuantity } from "./quantity.ts";
 import type { Kinds, Resource } from "./registry/kinds.ts";
 import { randomSuffix } from "./registry/names.ts";
@@ -19,7 +20,7 @@ export function admit(
   resource: Resource,
   object: KubeObject,
   existing: KubeObject | undefined,
-  _caller: Caller,
+  caller: Caller,
   sub = "",
 ): void {
   if (existing !== undefined) {
@@ -33,6 +34,7 @@ export function admit(
     tolerations(pod);
     priority(cluster, pod);
     limitRanges(cluster, pod);
+    podSecurity(cluster, pod, caller);
   }
   if (resource.kind === "Service") allocateService(cluster, object);
   if (resource.namespaced) quotas(cluster, resource, object);
@@ -169,6 +171,18 @@ function limitRanges({ store }: Cluster, pod: Pod): void {
   if (failures.length > 0) {
     const text = failures.length === 1 ? (failures[0] ?? "") : `[${failures.join(", ")}]`;
     throw forbidden({ group: "", resource: "pods" }, pod.metadata.name, text);
+  }
+}
+
+function podSecurity({ store }: Cluster, pod: Pod, caller: Caller): void {
+  const namespace = store.get("/namespaces", "", pod.metadata.namespace ?? "");
+  for (const mode of ["enforce", "warn"] as const) {
+    const { level, version } = securityLevel(namespace, mode);
+    const faults = securityFaults(pod, level);
+    if (faults === "") continue;
+    const text = `violates PodSecurity "${level}:${version}": ${faults}`;
+    if (mode === "enforce") throw forbidden({ group: "", resource: "pods" }, pod.metadata.name, text);
+    caller.warn(`would violate PodSecurity "${level}:${version}": ${faults}`);
   }
 }
 

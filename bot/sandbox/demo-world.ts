@@ -5,7 +5,12 @@ const minute = 60_000;
 
 function node(name: string, zone: string): Manifest {
   const capacity = { cpu: "4", memory: "16Gi", pods: "110", "ephemeral-storage": "100Gi" };
-  const condition = (type: string, status: string, reason: string, message: string) => ({ type, status, reason, message });
+  const condition = (type: string, status: string, reason: string, message: string) => ({
+    type,
+    status,
+    reason,
+    message,
+  });
   const last = name.charCodeAt(name.length - 1) - 96;
   return {
     apiVersion: "v1",
@@ -64,7 +69,16 @@ interface App {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-function deployment({ namespace: ns, name, image, replicas, cpu = "50m", memory, port = 8080, annotations }: App): Manifest {
+function deployment({
+  namespace: ns,
+  name,
+  image,
+  replicas,
+  cpu = "50m",
+  memory,
+  port = 8080,
+  annotations,
+}: App): Manifest {
   const labels = { "app.kubernetes.io/name": name };
   return {
     apiVersion: "apps/v1",
@@ -106,12 +120,25 @@ function service(ns: string, name: string): Manifest {
 const cause = (text: string) => ({ "kubernetes.io/change-cause": text });
 
 const checkout = (image: string, change: string) =>
-  deployment({ namespace: "payment", name: "checkout", image, replicas: 3, memory: "512Mi", annotations: cause(change) });
+  deployment({
+    namespace: "payment",
+    name: "checkout",
+    image,
+    replicas: 3,
+    memory: "512Mi",
+    annotations: cause(change),
+  });
 
 /** The release of dev/orders that works, and the one that exits 1. Apply the second to start the story of the rollback. */
 export function demoOrders(release: "good" | "bad"): Manifest {
   const image = release === "good" ? "registry.example.com/orders:1.8.0" : "registry.example.com/orders:1.9.0";
-  return deployment({ namespace: "dev", name: "orders", image, replicas: 2, annotations: cause(`release ${image.split(":")[1]}`) });
+  return deployment({
+    namespace: "dev",
+    name: "orders",
+    image,
+    replicas: 2,
+    annotations: cause(`release ${image.split(":")[1]}`),
+  });
 }
 
 const serving = (line: string): ImageBehaviour => ({
@@ -133,11 +160,17 @@ const images: Record<string, ImageBehaviour> = {
     exit: {
       code: 1,
       afterMs: 700,
-      log: ['level=error msg="migration 0042 failed" err="column \\"tenant_id\\" does not exist"', "fatal: cannot start without migrations"],
+      log: [
+        'level=error msg="migration 0042 failed" err="column \\"tenant_id\\" does not exist"',
+        "fatal: cannot start without migrations",
+      ],
     },
   },
   "registry.example.com/ledger:5.1.2": serving('level=info msg="entry booked"'),
-  "nginx:1.29": { log: ["start worker processes"], periodic: [{ everyMs: 20_000, line: '"GET /healthz HTTP/1.1" 200 2' }] },
+  "nginx:1.29": {
+    log: ["start worker processes"],
+    periodic: [{ everyMs: 20_000, line: '"GET /healthz HTTP/1.1" 200 2' }],
+  },
 };
 
 /** payment/checkout was rolled out 20 minutes ago and has been running out of memory since; all else is well. */

@@ -3,7 +3,7 @@ import { asNumber, asObject, at } from "./json.ts";
 import type { KubeObject, LabelSelector } from "./object.ts";
 import type { Caller, DeleteOptions, Registry } from "./registry/registry.ts";
 import { selects } from "./selectors.ts";
-import { ApiError, type Status, tooManyRequests } from "./status.ts";
+import { ApiError, badRequest, type Status, tooManyRequests } from "./status.ts";
 import { timestamp } from "./timers.ts";
 
 /** @throws ApiError 429 when a budget allows no disruption, 500 when several budgets cover the pod */
@@ -16,6 +16,8 @@ export function evict(
   readOptions: (body: unknown) => DeleteOptions,
 ): Status {
   const pods = registry.kinds.resource("", "pods");
+  const named = at(body, "metadata", "name");
+  if (named !== undefined && named !== name) throw badRequest("name in URL does not match name in Eviction object");
   const pod = registry.get(pods, namespace, name);
   const options = readOptions(at(body, "deleteOptions"));
   const dryRun = caller.dryRun || Array.isArray(at(body, "deleteOptions", "dryRun"));

@@ -2,9 +2,11 @@
 import { parse as parseYaml } from "yaml";
 import { fromApi, toApi } from "./events-api.ts";
 import { evict } from "./eviction.ts";
+import { goJsonError } from "./go-text.ts";
 import { asNumber, asObject, asString, at, isObject, type JsonObject } from "./json.ts";
 import { list } from "./listing.ts";
-import type { KubeObject } from "./object.ts";
+import { pickContainer } from "./logs.ts";
+import type { KubeObject, Pod } from "./object.ts";
 import { applyJsonPatch } from "./patch-json.ts";
 import { applyMergePatch } from "./patch-merge.ts";
 import { isReviewKind, type Resource, unservedSubresources } from "./registry/kinds.ts";
@@ -13,7 +15,6 @@ import type { RequestInfo } from "./request.ts";
 import { replicasIn, scaleOf, versionIn } from "./scale.ts";
 import { fieldSelector, labelSelector } from "./selectors.ts";
 import {
-  ApiError,
   badRequest,
   conflict,
   invalid,
@@ -23,9 +24,13 @@ import {
   notFound,
   notImplemented,
   type Status,
+  unknownMediaType,
   unsupportedMediaType,
 } from "./status.ts";
 import { timestamp } from "./timers.ts";
+
+/** A path under which nothing is served at all: the real server's mux answers it with plain text. */
+export class UnknownPath extends Error {}
 
 export interface ApiRequest {
   readonly info: RequestInfo;
@@ -59,7 +64,10 @@ const patchTypes: Readonly<Record<string, PatchKind>> = {
 
 export function findResource(registry: Registry, info: RequestInfo): Resource {
   const resource = registry.kinds.find(info.group, info.version, info.resource);
-  if (!resource) throw noSuchPath();
+  if (!resource) {
+    const served = registry.kinds.all().some(({ group, version }) => group === info.group && version === info.version);
+    throw served ? noSuchPath() : new UnknownPath();
+  }
   if (resource.namespaced && info.namespace === "" && info.name !== "") throw noSuchPath();
   return resource;
 }
@@ -82,25 +90,27 @@ export function selection(
   };
 }
 
-export function parseBody(contentType: string, body: string): unknown {
+/** @param expected the kind that a message about unreadable JSON names; a patch has none */
+export function parseBody(contentType: string, body: string, expected?: string): unknown {
   const type = contentType.split(";")[0]?.trim() ?? "";
   if (body.trim() === "") return undefined;
+  const yaml = type === "application/yaml" || type === "application/apply-patch+yaml";
   try {
-    if (type === "application/yaml" || type === "application/apply-patch+yaml") return parseYaml(body);
-    return JSON.parse(body);
+    return yaml ? parseYaml(body) : JSON.parse(body);
   } catch (error) {
+    const why = yaml && error instanceof Error ? error.message : goJsonError(body, error);
     throw badRequest(
-      `the object provided is unrecognized (must be of type object): ${error instanceof Error ? error.message : ""}`,
+      expected === undefined
+        ? `error decoding ${yaml ? "YAML" : "patch"}: ${why}`
+        : `the object provided is unrecognized (must be of type ${expected}): couldn't get version/kind; json parse error: ${why} (${body.slice(0, 1024)})`,
     );
   }
 }
 
-function writtenBody(request: ApiRequest): unknown {
+function writtenBody(request: ApiRequest, resource: Resource): unknown {
   const type = request.contentType.split(";")[0]?.trim() || "application/json";
-  if (type !== "application/json" && type !== "application/yaml") {
-    throw unsupportedMediaType(["application/json", "application/yaml"]);
-  }
-  const body = parseBody(type, request.body);
+  if (type !== "application/json" && type !== "application/yaml") throw unsupportedMediaType();
+  const body = parseBody(type, request.body, resource.kind);
   if (body === undefined) throw badRequest("Required body is empty");
   return body;
 }
@@ -128,7 +138,7 @@ export function handle(registry: Registry, request: ApiRequest): ApiAnswer {
         namespace: scope,
         resourceVersion: query.get("resourceVersion") ?? "",
         resourceVersionMatch: query.get("resourceVersionMatch") ?? "",
-        limit: Number(query.get("limit") ?? 0),
+        limit: wholeNumber(query.get("limit")),
         continue: query.get("continue") ?? "",
         selective,
         matches,
@@ -142,19 +152,17 @@ export function handle(registry: Registry, request: ApiRequest): ApiAnswer {
         throw badRequest("an empty namespace may not be set during creation");
       return one(
         throughEvents(registry, resource, (target, convert) =>
-          registry.create(caller, target, scope, convert(writtenBody(request))),
+          registry.create(caller, target, scope, convert(writtenBody(request, resource))),
         ),
         201,
       );
     }
     case "update": {
-      const body = writtenBody(request);
-      return one(
-        throughEvents(registry, resource, (target, convert) => {
-          // Update may create for the few kinds that allow it; in this version that is leases and events' neighbours no more.
-          return registry.update(caller, target, scope, name, "", convert(body));
-        }),
+      const body = writtenBody(request, resource);
+      const { object, created } = throughEvents(registry, resource, (target, convert) =>
+        registry.update(caller, target, scope, name, "", convert(body)),
       );
+      return one(object, created ? 201 : 200);
     }
     case "patch": {
       const { object, created } = patch(registry, resource, request, "");
@@ -178,6 +186,12 @@ export function handle(registry: Registry, request: ApiRequest): ApiAnswer {
     default:
       throw methodNotAllowed();
   }
+}
+
+function wholeNumber(text: string | null): number {
+  if (text === null || text === "") return 0;
+  if (!/^[-+]?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
 }
 
 function isKubeObject(value: KubeObject | Status): value is KubeObject {
@@ -205,7 +219,8 @@ function patch(
   const type = request.contentType.split(";")[0]?.trim() ?? "";
   const kind = patchTypes[type];
   const accepted = Object.keys(patchTypes).filter((name) => !resource.custom || !name.includes("strategic"));
-  if (!kind || !accepted.includes(type)) throw unsupportedMediaType(accepted);
+  if (!kind) throw unknownMediaType();
+  if (!accepted.includes(type)) throw unsupportedMediaType(accepted);
   const force = query.get("force");
   if (kind === "apply" && !query.get("fieldManager")) {
     throw invalid("meta.k8s.io", "PatchOptions", "", [
@@ -238,7 +253,7 @@ function deleteOptions(request: ApiRequest): DeleteOptions {
         type: "NotSupported",
         field: "propagationPolicy",
         value: policy,
-        detail: 'supported values: "Background", "Foreground", "Orphan"',
+        detail: 'supported values: "Foreground", "Background", "Orphan", "nil"',
       },
     ]);
   }
@@ -259,6 +274,9 @@ function handleSubresource(registry: Registry, resource: Resource, request: ApiR
   const namespace = resource.namespaced ? info.namespace : "";
   const known = resource.subresources.find((sub) => sub.name === subresource);
   if (!known) throw noSuchPath();
+  if (subresource === "exec" || subresource === "attach") {
+    pickContainer(registry.get(resource, namespace, info.name) as Pod, request.query.get("container") ?? "");
+  }
   if (unservedSubresources.has(subresource)) throw notImplemented(`${resource.resource}/${subresource}`);
   if (!known.verbs.includes(info.verb)) throw methodNotAllowed();
   const one = (object: KubeObject | Status | JsonObject, code = 200): ApiAnswer => ({
@@ -272,13 +290,15 @@ function handleSubresource(registry: Registry, resource: Resource, request: ApiR
     case "finalize":
       if (info.verb === "get") return one(registry.get(resource, namespace, info.name));
       if (info.verb === "patch") return one(patch(registry, resource, request, subresource).object);
-      return one(registry.update(caller, resource, namespace, info.name, subresource, writtenBody(request)));
+      return one(
+        registry.update(caller, resource, namespace, info.name, subresource, writtenBody(request, resource)).object,
+      );
     case "scale":
       return scale(registry, resource, request, namespace, one);
     case "eviction":
-      return one(evict(registry, caller, namespace, info.name, writtenBody(request), deleteOptionsOf), 201);
+      return one(evict(registry, caller, namespace, info.name, writtenBody(request, resource), deleteOptionsOf), 201);
     case "binding": {
-      const body = writtenBody(request);
+      const body = writtenBody(request, resource);
       const node = asString(at(body, "target", "name"));
       registry.edit(caller, resource, namespace, info.name, "", (pod) => {
         asObject(pod["spec"])["nodeName"] = node;
@@ -320,7 +340,7 @@ function scale(
     if (kind === "json") wanted = applyJsonPatch(before, body);
     else if (kind === "apply") throw notImplemented("server-side apply on scale");
     else wanted = applyMergePatch(before, body);
-  } else wanted = writtenBody(request);
+  } else wanted = writtenBody(request, resource);
   const replicas = replicasIn(wanted);
   if (replicas === undefined)
     throw badRequest(
@@ -363,8 +383,4 @@ export function tokenRequest(registry: Registry, info: RequestInfo, body: unknow
     },
     status: { token, expirationTimestamp: timestamp(new Date(registry.clock.now().getTime() + seconds * 1000)) },
   };
-}
-
-export function isApiError(error: unknown): error is ApiError {
-  return error instanceof ApiError;
 }

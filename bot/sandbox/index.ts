@@ -118,6 +118,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     apply(objects);
   }
   goLive();
+  // Nobody watched so far; the first revisions are as gone as in a cluster that has run for a while.
+  store.compact();
 
   const server = await startServer(
     {

@@ -1,9 +1,11 @@
 /** Lists: consistent, exact and paged, with the tokens that carry a page on. */
+
+import { goJsonError } from "./go-text.ts";
 import { asNumber, asString, isObject } from "./json.ts";
 import type { KubeObject } from "./object.ts";
 import { badRequest, expired, invalid } from "./status.ts";
 import { keyOf, type Store } from "./storage.ts";
-import { checkRevision } from "./watch.ts";
+import { checkRevision, revisionFault } from "./watch.ts";
 
 export interface ListOptions {
   readonly storage: string;
@@ -34,6 +36,9 @@ export function list(store: Store, options: ListOptions): Listed {
     revision = token.revision;
     after = token.start;
   } else {
+    if (options.resourceVersion !== "" && !/^\d+$/.test(options.resourceVersion)) {
+      throw badRequest(`invalid resource version: ${revisionFault(options.resourceVersion)}`);
+    }
     checkRevision(store, options.resourceVersion);
     if (options.resourceVersionMatch === "Exact") revision = Number(options.resourceVersion);
   }
@@ -79,13 +84,16 @@ function writeToken(revision: number, start: string): string {
 }
 
 function readToken(text: string): { revision: number; start: string } {
+  const json = Buffer.from(text, "base64url").toString("latin1");
   try {
     const value: unknown = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
     if (isObject(value) && value["v"] === "meta.k8s.io/v1") {
       return { revision: asNumber(value["rv"]), start: asString(value["start"]) };
     }
   } catch {
-    // Falls through to the same answer: a token that is no JSON is no token.
+    const first = json[0] ?? "";
+    const why = goJsonError(first, new Error("Unexpected token at position 0"));
+    throw badRequest(`invalid continue token: continue key is not valid: ${why}`);
   }
-  throw badRequest(`continue key is not valid: ${text}`);
+  throw badRequest("invalid continue token: continue key is not valid: server does not recognize this encoded version");
 }

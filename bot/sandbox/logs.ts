@@ -4,7 +4,7 @@ import type { ContainerScript } from "./behaviour.ts";
 import type { Pod } from "./object.ts";
 import type { Registry } from "./registry/registry.ts";
 import type { RequestInfo } from "./request.ts";
-import { badRequest } from "./status.ts";
+import { badRequest, type FieldError, invalid } from "./status.ts";
 import type { Clock, Timers } from "./timers.ts";
 
 export interface LogLine {
@@ -62,13 +62,29 @@ interface LogOptions {
   readonly limitBytes: number | undefined;
 }
 
-function readOptions(query: URLSearchParams, clock: Clock): LogOptions {
+function readOptions(query: URLSearchParams, clock: Clock, pod: string): LogOptions {
   const number = (name: string): number | undefined => {
     const text = query.get(name);
     if (text === null || text === "") return undefined;
     if (!/^-?\d+$/.test(text)) throw badRequest(`strconv.ParseInt: parsing "${text}": invalid syntax`);
     return Number(text);
   };
+  const faults: FieldError[] = [];
+  const least = (name: string, minimum: number, detail: string) => {
+    const value = number(name);
+    if (value !== undefined && value < minimum) faults.push({ type: "Invalid", field: name, value, detail });
+  };
+  least("tailLines", 0, "must be greater than or equal to 0");
+  least("limitBytes", 1, "must be greater than 0");
+  least("sinceSeconds", 1, "must be greater than 0");
+  if (query.has("sinceSeconds") && query.has("sinceTime")) {
+    faults.push({
+      type: "Forbidden",
+      field: "[]",
+      detail: "at most one of `sinceTime` or `sinceSeconds` may be specified",
+    });
+  }
+  if (faults.length > 0) throw invalid("", "PodLogOptions", pod, faults);
   const seconds = number("sinceSeconds");
   const time = query.get("sinceTime");
   const tail = number("tailLines");
@@ -80,7 +96,7 @@ function readOptions(query: URLSearchParams, clock: Clock): LogOptions {
   };
 }
 
-function pickContainer(pod: Pod, asked: string): string {
+export function pickContainer(pod: Pod, asked: string): string {
   const all = [...(pod.spec.initContainers ?? []), ...pod.spec.containers].map((container) => container.name);
   const { name } = pod.metadata;
   if (asked !== "") {
@@ -104,8 +120,8 @@ export function streamLogs(
   response: ServerResponse,
 ): () => void {
   const pod = registry.get(registry.kinds.resource("", "pods"), info.namespace, info.name) as Pod;
+  const options = readOptions(query, source.clock, pod.metadata.name);
   const container = pickContainer(pod, query.get("container") ?? "");
-  const options = readOptions(query, source.clock);
   const previous = query.get("previous") === "true";
   const { speed } = source.timers;
   const runs = source.runs(pod.metadata.uid ?? "", container);

@@ -1,4 +1,6 @@
 /** RFC 6902. */
+
+import { goJsonKind } from "./go-text.ts";
 import { clone, equal, isObject } from "./json.ts";
 import { badRequest, patchRejected } from "./status.ts";
 
@@ -36,7 +38,8 @@ function set(document: unknown, parts: readonly string[], value: unknown, how: "
     else if (how === "replace") parent[i] = value;
     else parent.splice(i, 1);
   } else if (isObject(parent)) {
-    if (how !== "add" && !Object.hasOwn(parent, last)) throw patchRejected();
+    // Only remove wants the member to be there: the library the real server uses lets replace add one.
+    if (how === "remove" && !Object.hasOwn(parent, last)) throw patchRejected();
     if (how === "remove") delete parent[last];
     else Object.defineProperty(parent, last, { value, enumerable: true, configurable: true, writable: true });
   } else throw patchRejected();
@@ -45,7 +48,11 @@ function set(document: unknown, parts: readonly string[], value: unknown, how: "
 
 /** Applies the operations to a copy. A failing one, `test` included, is 422; a patch that is none is 400. */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
-  if (!Array.isArray(patch)) throw badRequest("json: cannot unmarshal object into Go value of type jsonpatch.Patch");
+  if (!Array.isArray(patch)) {
+    throw badRequest(
+      `error decoding patch: json: cannot unmarshal ${goJsonKind(patch)} into Go value of type []handlers.jsonPatchOp`,
+    );
+  }
   let current = clone(document);
   for (const operation of patch) {
     if (!isObject(operation))

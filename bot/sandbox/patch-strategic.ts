@@ -2,9 +2,11 @@
  * Strategic merge patch: lists merge by the type's patchMergeKey, with $patch, $retainKeys, $deleteFromPrimitiveList and
  * $setElementOrder directives.
  */
+
+import { goValue } from "./go-text.ts";
 import { equal, isObject, type JsonObject } from "./json.ts";
 import type { Field, Struct, Type } from "./registry/schema.ts";
-import { badRequest } from "./status.ts";
+import { badRequest, unexplained } from "./status.ts";
 
 export function applyStrategicPatch(struct: Struct, target: JsonObject, patch: JsonObject): JsonObject {
   return mergeObject({ kind: "struct", struct }, target, patch);
@@ -93,20 +95,38 @@ function mergeList(type: Type, field: Field, target: readonly unknown[], patch: 
     return kept.map(withoutDirectives);
   }
   const itemType: Type = type.kind === "list" ? type.of : { kind: "raw" };
-  const out = [...target];
+  const merged = [...target];
   for (const item of patch) {
     if (!isObject(item)) throw badRequest("list item of a merge patch must be an object");
-    if (item[key] === undefined) {
-      throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
-    }
-    const i = out.findIndex((other) => isObject(other) && equal(other[key], item[key]));
-    const existing = out[i];
+    if (item[key] === undefined) throw unexplained(`map: ${goValue(item)} does not contain declared merge key: ${key}`);
+    const i = merged.findIndex((other) => isObject(other) && equal(other[key], item[key]));
+    const existing = merged[i];
     if (item["$patch"] === "delete") {
-      if (i >= 0) out.splice(i, 1);
-    } else if (i >= 0 && isObject(existing)) out[i] = mergeObject(itemType, existing, item);
-    else out.push(mergeObject(itemType, {}, item));
+      if (i >= 0) merged.splice(i, 1);
+    } else if (i >= 0 && isObject(existing)) merged[i] = mergeObject(itemType, existing, item);
+    else merged.push(mergeObject(itemType, {}, item));
   }
-  return out;
+  return patchedFirst(merged, target, patch, key);
+}
+
+/** Items of the patch in its order, new ones as early as they can be; untouched ones keep their place among known ones. */
+function patchedFirst(
+  merged: readonly unknown[],
+  target: readonly unknown[],
+  patch: readonly unknown[],
+  key: string,
+): unknown[] {
+  const place = (list: readonly unknown[], item: unknown) =>
+    list.findIndex((other) => isObject(other) && isObject(item) && equal(other[key], item[key]));
+  const patched = merged.filter((item) => place(patch, item) >= 0).sort((a, b) => place(patch, a) - place(patch, b));
+  const untouched = merged.filter((item) => place(patch, item) < 0);
+  const out: unknown[] = [];
+  while (patched.length > 0 && untouched.length > 0) {
+    const left = place(target, untouched[0]);
+    const right = place(target, patched[0]);
+    out.push(left >= 0 && right >= 0 && left < right ? untouched.shift() : patched.shift());
+  }
+  return [...out, ...patched, ...untouched];
 }
 
 /** Items named by the order come in that order; the others keep their places relative to the ones before them. */

@@ -111,7 +111,7 @@ function single(type: Type, field: Wire): unknown {
       try {
         return JSON.parse(bytes(raw).toString("utf8"));
       } catch {
-        throw unsupportedMediaType(["application/json", "application/yaml"]);
+        throw unsupportedMediaType();
       }
     }
     case "map":
@@ -146,7 +146,12 @@ function read(data: Buffer, prefix: string, byNumber: ReadonlyMap<string, Field>
       const entry = bytes(wire);
       const map = typeof out[name] === "object" && out[name] !== null ? out[name] : {};
       const value = first(entry, 2);
-      Object.defineProperty(map, text(entry, 1), { value: value ? single(type.of, value) : "", enumerable: true, configurable: true, writable: true });
+      Object.defineProperty(map, text(entry, 1), {
+        value: value ? single(type.of, value) : "",
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
       out[name] = map;
     } else out[name] = single(type, wire);
   }
@@ -154,14 +159,15 @@ function read(data: Buffer, prefix: string, byNumber: ReadonlyMap<string, Field>
 
 /** The object in a protobuf body. @throws ApiError 400 when it is none, 415 for a kind that cannot be read so */
 export function readProtobuf(kinds: Kinds, schema: Schema, body: Buffer): JsonObject {
-  if (!body.subarray(0, 4).equals(magic)) throw badRequest("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
+  if (!body.subarray(0, 4).equals(magic))
+    throw badRequest("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
   const envelope = body.subarray(4);
   const typeMeta = first(envelope, 1);
   const apiVersion = typeMeta ? text(bytes(typeMeta), 1) : "";
   const kind = typeMeta ? text(bytes(typeMeta), 2) : "";
   const raw = first(envelope, 2);
   const struct = kinds.ofKind(apiVersion, kind)?.struct ?? others(schema, apiVersion, kind);
-  if (!struct || !raw) throw unsupportedMediaType(["application/json", "application/yaml"]);
+  if (!struct || !raw) throw unsupportedMediaType();
   return { ...message(struct, bytes(raw)), apiVersion, kind };
 }
 

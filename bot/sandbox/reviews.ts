@@ -118,6 +118,11 @@ export function answerReview(
         ]);
       }
       const self = resource.kind === "SelfSubjectAccessReview";
+      if (!self && asString(spec["user"]) === "" && asList(spec["groups"]).length === 0) {
+        throw invalid(resource.group, "", "", [
+          { type: "Invalid", field: "spec.user", value: "", detail: "at least one of user or group must be specified" },
+        ]);
+      }
       const subject: User = self
         ? user
         : { name: asString(spec["user"]), groups: asList(spec["groups"]).map(asString) };

@@ -25,6 +25,7 @@ import {
   parseBody,
   selection,
   tokenRequest,
+  UnknownPath,
 } from "./handlers.ts";
 import { asObject, isObject } from "./json.ts";
 import { type LogSource, streamLogs } from "./logs.ts";
@@ -37,7 +38,16 @@ import { isReviewKind, type Resource } from "./registry/kinds.ts";
 import type { Caller, Registry, User } from "./registry/registry.ts";
 import { type Accepted, type RequestInfo, readAccept, readRequest } from "./request.ts";
 import { answerReview } from "./reviews.ts";
-import { ApiError, badRequest, forbidden, noSuchPath, notAcceptable } from "./status.ts";
+import {
+  ApiError,
+  badRequest,
+  type FieldError,
+  forbidden,
+  invalid,
+  noSuchPath,
+  notAcceptable,
+  notImplemented,
+} from "./status.ts";
 import { partial, tableOf } from "./tables.ts";
 import { checkRevision, type Watch, watch } from "./watch.ts";
 
@@ -65,6 +75,13 @@ export interface ServerParts {
 
 const bodyLimit = 3 * 1024 * 1024;
 const bookmarkEvery = 60_000;
+
+const optionsKind: Readonly<Record<string, string>> = {
+  POST: "CreateOptions",
+  PUT: "UpdateOptions",
+  PATCH: "PatchOptions",
+  DELETE: "DeleteOptions",
+};
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -143,6 +160,11 @@ export async function startServer(parts: ServerParts, host: string, port: number
       answer(exchange, user, body);
       status = response.statusCode;
     } catch (error) {
+      if (error instanceof UnknownPath) {
+        status = 404;
+        text(response, "404 page not found\n", 404);
+        return;
+      }
       const failure = error instanceof ApiError ? error : internal(error);
       status = failure.status.code ?? 500;
       if (!response.headersSent) {
@@ -168,10 +190,7 @@ export async function startServer(parts: ServerParts, host: string, port: number
   function authorize(user: User, info: RequestInfo): void {
     const { allowed } = authorizer.authorize(user, info);
     if (allowed) return;
-    const resource = {
-      group: info.group,
-      resource: info.subresource ? `${info.resource}/${info.subresource}` : info.resource,
-    };
+    const resource = { group: info.group, resource: info.resource };
     throw forbidden(resource, info.name, refusal(user, info));
   }
 
@@ -210,21 +229,18 @@ export async function startServer(parts: ServerParts, host: string, port: number
 
   function callerOf({ query, request, response }: Exchange, user: User, contentType: string): Caller {
     const dryRun = query.getAll("dryRun");
-    if (dryRun.some((value) => value !== "All" && value !== "")) {
-      throw new ApiError(
-        422,
-        "Invalid",
-        `Options.meta.k8s.io "" is invalid: dryRun: Unsupported value: [${dryRun.map((v) => JSON.stringify(v)).join(",")}]: supported values: "All"`,
-      );
-    }
     const validation = query.get("fieldValidation") || "Warn";
-    if (validation !== "Ignore" && validation !== "Warn" && validation !== "Strict") {
-      throw new ApiError(
-        422,
-        "Invalid",
-        `Options.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Warn", "Strict"`,
-      );
+    const known = validation === "Ignore" || validation === "Warn" || validation === "Strict";
+    const faults: FieldError[] = [];
+    if (dryRun.some((value) => value !== "All" && value !== "")) {
+      faults.push({ type: "NotSupported", field: "dryRun", value: dryRun, detail: 'supported values: "All"' });
     }
+    if (!known) {
+      const detail = 'supported values: "", "Ignore", "Strict", "Warn"';
+      faults.push({ type: "NotSupported", field: "fieldValidation", value: validation, detail });
+    }
+    if (faults.length > 0 || !known)
+      throw invalid("meta.k8s.io", optionsKind[request.method ?? ""] ?? "CreateOptions", "", faults);
     const agent = (request.headers["user-agent"] ?? "unknown").split("/")[0] ?? "unknown";
     const warnings: string[] = [];
     return {
@@ -260,7 +276,7 @@ export async function startServer(parts: ServerParts, host: string, port: number
     if (path === "/apis") return send(exchange, 200, apiGroups(registry.kinds));
     if (path === "/openapi/v2") {
       if (!accepts.some(({ type }) => type === "application/json" || type === "*/*" || type === "application/*")) {
-        throw notAcceptable(["application/json"]);
+        throw notAcceptable();
       }
       return send(exchange, 200, openApiV2(registry));
     }
@@ -375,7 +391,9 @@ export async function startServer(parts: ServerParts, host: string, port: number
       if (parameters["as"]?.startsWith("PartialObjectMetadata")) return { table: false, partial: true, include };
       if (parameters["as"] === undefined) return { table: false, partial: false, include };
     }
-    throw notAcceptable(["application/json", "application/yaml"]);
+    if (accepts.some(({ type }) => type === protobufType))
+      throw notImplemented("answers in protobuf; ask for JSON too");
+    throw notAcceptable();
   }
 
   function write(exchange: Exchange, result: ApiAnswer): void {
@@ -505,8 +523,8 @@ function send({ accepts, response, request }: Exchange, code: number, body: unkn
   response.end(request.method === "HEAD" ? "" : payload);
 }
 
-function text(response: ServerResponse, body: string): void {
-  response.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" });
+function text(response: ServerResponse, body: string, code = 200): void {
+  response.writeHead(code, { "Content-Type": "text/plain; charset=utf-8" });
   response.end(body);
 }
 

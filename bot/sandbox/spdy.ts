@@ -195,7 +195,9 @@ export function acceptTunnel(request: IncomingMessage, socket: Duplex, head: Buf
   server.handleUpgrade(request, socket, head, (client) => {
     const session = createSession({ send: (data) => client.send(data), close: () => client.close() }, dial);
     client.on("message", (message: RawData) =>
-      session.receive(Buffer.isBuffer(message) ? message : Array.isArray(message) ? Buffer.concat(message) : Buffer.from(message)),
+      session.receive(
+        Buffer.isBuffer(message) ? message : Array.isArray(message) ? Buffer.concat(message) : Buffer.from(message),
+      ),
     );
     client.on("close", session.end);
     client.on("error", () => client.terminate());

@@ -42,7 +42,7 @@ export class ApiError extends Error {
       metadata: {},
       status: "Failure",
       message,
-      reason,
+      ...(reason ? { reason } : {}),
       ...(details ? { details } : {}),
       code,
     };
@@ -139,7 +139,7 @@ export function invalid(group: string, kind: string, name: string, errors: reado
   return new ApiError(422, "Invalid", `${group ? `${kind}.${group}` : kind} "${name}" is invalid: ${list}`, {
     ...(name ? { name } : {}),
     ...(group ? { group } : {}),
-    kind,
+    ...(kind ? { kind } : {}),
     causes: errors.map((error) => ({
       reason: errorWords[error.type].reason,
       message: fieldErrorBody(error),
@@ -169,7 +169,10 @@ export function methodNotAllowed(): ApiError {
   return new ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {});
 }
 
-export function unsupportedMediaType(accepted: readonly string[]): ApiError {
+export const writtenTypes = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"] as const;
+
+/** A body in a type that this handler does not read. */
+export function unsupportedMediaType(accepted: readonly string[] = writtenTypes): ApiError {
   return new ApiError(
     415,
     "UnsupportedMediaType",
@@ -177,8 +180,23 @@ export function unsupportedMediaType(accepted: readonly string[]): ApiError {
   );
 }
 
-export function notAcceptable(accepted: readonly string[]): ApiError {
-  return new ApiError(406, "NotAcceptable", `only the following media types are accepted: ${accepted.join(", ")}`);
+/** A patch in a type that no handler reads: the router refuses it before anyone looks. */
+export function unknownMediaType(): ApiError {
+  return new ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
+}
+
+export function notAcceptable(): ApiError {
+  return new ApiError(
+    406,
+    "NotAcceptable",
+    `406: Not Acceptable\n\nAvailable representations: ${writtenTypes.join(", ")}`,
+    {},
+  );
+}
+
+/** An error of a library that the real server passes on as it is: 500 without a reason. */
+export function unexplained(message: string): ApiError {
+  return new ApiError(500, "", message);
 }
 
 /** The sandbox's own answer where it cannot follow the real server. */

@@ -72,7 +72,8 @@ export function createStore(): Store {
     if (telling) return;
     telling = true;
     try {
-      for (let next = untold.shift(); next; next = untold.shift()) for (const listener of [...listeners]) listener(next);
+      for (let next = untold.shift(); next; next = untold.shift())
+        for (const listener of [...listeners]) listener(next);
     } finally {
       telling = false;
     }

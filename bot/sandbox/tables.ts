@@ -316,7 +316,7 @@ const printers: Readonly<Record<string, Printer>> = {
     },
   },
   "apps/deployments": {
-    columns: ["Name", "Ready", "Up-to-date:integer", "Available:integer", "Age", "Containers+", "Images+", "Selector+"],
+    columns: ["Name", "Ready", "Up-to-date", "Available", "Age", "Containers+", "Images+", "Selector+"],
     row(object, now) {
       const list = containers(object, "spec", "template", "spec");
       return [
@@ -463,7 +463,7 @@ const printers: Readonly<Record<string, Printer>> = {
     row: (object, now) => [object.metadata.name, asString(at(object, "status", "phase")), created(object, now)],
   },
   "/configmaps": {
-    columns: ["Name", "Data:integer", "Age"],
+    columns: ["Name", "Data", "Age"],
     row: (object, now) => [
       object.metadata.name,
       count(object, "data") + count(object, "binaryData"),
@@ -516,7 +516,7 @@ const printers: Readonly<Record<string, Printer>> = {
       "Source+",
       "Message",
       "First Seen+",
-      "Count:integer+",
+      "Count+",
       "Name+",
     ],
     row: eventRow,
@@ -556,7 +556,7 @@ const printers: Readonly<Record<string, Printer>> = {
     },
   },
   "autoscaling/horizontalpodautoscalers": {
-    columns: ["Name", "Reference", "Targets", "MinPods", "MaxPods", "Replicas:integer", "Age"],
+    columns: ["Name", "Reference", "Targets", "MinPods", "MaxPods", "Replicas", "Age"],
     row: (object, now) => [
       object.metadata.name,
       `${asString(at(object, "spec", "scaleTargetRef", "kind"))}/${asString(at(object, "spec", "scaleTargetRef", "name"))}`,
@@ -650,10 +650,7 @@ function customPrinter(resource: Resource): Printer {
   const columns = resource.custom?.columns ?? [];
   if (columns.length === 0) return plain;
   return {
-    columns: [
-      "Name",
-      ...columns.map((c) => `${c.name}:${c.type === "date" ? "string" : c.type}${c.priority > 0 ? "+" : ""}`),
-    ],
+    columns: ["Name", ...columns.map((c) => `${c.name}:${c.type}${c.priority > 0 ? "+" : ""}`)],
     row: (object, now) => [
       object.metadata.name,
       ...columns.map((c): Cell => {

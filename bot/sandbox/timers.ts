@@ -116,7 +116,8 @@ export function createTime(real: Clock, speed: number, start: Date): SandboxTime
       // Nothing due this very moment runs yet: the world's last manifests are seen to by live controllers.
       runUntil(new Date(now.getTime() - 1));
       live = true;
-      for (const pending of past) if (!pending.cancelled) pending.cancelReal = realTimer(pending.due - now.getTime(), pending.run);
+      for (const pending of past)
+        if (!pending.cancelled) pending.cancelReal = realTimer(pending.due - now.getTime(), pending.run);
       past = [];
     },
   };

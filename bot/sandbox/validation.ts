@@ -111,7 +111,8 @@ function metadata(resource: Resource, object: KubeObject, old: KubeObject | unde
   const { metadata: meta } = object;
   if (old) {
     if (meta.uid !== old.metadata.uid) {
-      report({ type: "Invalid", field: "metadata.uid", value: meta.uid, detail: "field is immutable" });
+      // The real server checks this in two places and says it twice.
+      for (let times = 0; times < 2; times += 1) immutableField("metadata.uid", meta.uid, report);
     }
   } else if (meta.name === "") {
     report({ type: "Required", field: "metadata.name", detail: "name or generateName is required" });
@@ -209,11 +210,12 @@ function workload(kind: string, spec: JsonObject, old: JsonObject | undefined, r
       value: {},
       detail: `empty selector is invalid for ${kind.toLowerCase()}`,
     });
-  } else if (!selects(selector as LabelSelector, templateLabels as Record<string, string>)) {
+  }
+  if (!selects(selector as LabelSelector | null, templateLabels as Record<string, string>)) {
     report({
       type: "Invalid",
       field: "spec.template.metadata.labels",
-      value: templateLabels,
+      value: at(template, "metadata", "labels") ?? null,
       detail: "`selector` does not match template `labels`",
     });
   }

@@ -1,6 +1,6 @@
 /** Watch streams: changes after a revision, as newline-separated JSON events. */
 import type { KubeObject } from "./object.ts";
-import { ApiError, expired } from "./status.ts";
+import { ApiError, expired, unexplained } from "./status.ts";
 import type { Change, Store } from "./storage.ts";
 
 export interface WatchOptions {
@@ -74,16 +74,14 @@ export function watch(store: Store, options: WatchOptions, send: (event: WatchEv
   return { bookmark: () => bookmark(false), stop: unsubscribe };
 }
 
-/** 400 for a revision that is none, 504 for one that has not happened yet. */
+export function revisionFault(text: string): string {
+  return `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`;
+}
+
+/** 500, as the real one, for a revision that is none; 504 for one that has not happened yet. */
 export function checkRevision(store: Store, text: string): void {
   if (text === "" || text === "0") return;
-  if (!/^\d+$/.test(text)) {
-    throw new ApiError(
-      400,
-      "Invalid",
-      `resourceVersion: Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-    );
-  }
+  if (!/^\d+$/.test(text)) throw unexplained(revisionFault(text));
   if (Number(text) > store.revision()) {
     throw new ApiError(504, "Timeout", `Timeout: Too large resource version: ${text}, current: ${store.revision()}`, {
       causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],

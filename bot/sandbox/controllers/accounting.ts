@@ -52,7 +52,13 @@ export function createQuotaController({ registry, clock, timers, caller }: Contr
 }
 
 /** There is no metrics API here, and the autoscaler says so as the real one does. It never scales. */
-export function createAutoscalerController({ registry, clock, timers, caller, recorder }: ControllerContext): Controller {
+export function createAutoscalerController({
+  registry,
+  clock,
+  timers,
+  caller,
+  recorder,
+}: ControllerContext): Controller {
   const me = caller("kube-controller-manager");
   const events = recorder("horizontal-pod-autoscaler");
   const scalers = registry.kinds.resource("autoscaling", "horizontalpodautoscalers");
@@ -70,16 +76,38 @@ export function createAutoscalerController({ registry, clock, timers, caller, re
     let conditions = (before["conditions"] ?? []) as Condition[];
     if (!target) {
       const message = `the HPA controller was unable to get the target's current scale: ${String(ref["kind"]).toLowerCase()}s.apps "${String(ref["name"])}" not found`;
-      conditions = withCondition(conditions, { type: "AbleToScale", status: "False", reason: "FailedGetScale", message }, now);
+      conditions = withCondition(
+        conditions,
+        { type: "AbleToScale", status: "False", reason: "FailedGetScale", message },
+        now,
+      );
       if (!equal(conditions, before["conditions"])) events.event(scaler, "Warning", "FailedGetScale", message);
     } else {
       const message =
         "the HPA was unable to compute the replica count: failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)";
-      conditions = withCondition(conditions, { type: "AbleToScale", status: "True", reason: "SucceededGetScale", message: "the HPA controller was able to get the target's current scale" }, now);
-      conditions = withCondition(conditions, { type: "ScalingActive", status: "False", reason: "FailedGetResourceMetric", message }, now);
+      conditions = withCondition(
+        conditions,
+        {
+          type: "AbleToScale",
+          status: "True",
+          reason: "SucceededGetScale",
+          message: "the HPA controller was able to get the target's current scale",
+        },
+        now,
+      );
+      conditions = withCondition(
+        conditions,
+        { type: "ScalingActive", status: "False", reason: "FailedGetResourceMetric", message },
+        now,
+      );
     }
     const replicas = Number(at(target, "status", "replicas") ?? 0);
-    const status = { ...(replicas ? { currentReplicas: replicas } : {}), desiredReplicas: 0, currentMetrics: null, conditions };
+    const status = {
+      ...(replicas ? { currentReplicas: replicas } : {}),
+      desiredReplicas: 0,
+      currentMetrics: null,
+      conditions,
+    };
     if (equal(status, before)) return;
     registry.edit(me, scalers, namespace, name, "status", (object) => {
       object["status"] = status;

@@ -51,8 +51,15 @@ function typeOf(node: Record<string, unknown>): Type {
 
 function structOf(name: string, node: Record<string, unknown>): Struct {
   const required = asList(node["required"]);
-  const fields = Object.entries(asObject(node["properties"])).map(([key, schema]) => [key, field(key, schema, required.includes(key))] as const);
-  return { name, atomic: node["x-kubernetes-map-type"] === "atomic", fields: new Map(fields), open: node["x-kubernetes-preserve-unknown-fields"] === true };
+  const fields = Object.entries(asObject(node["properties"])).map(
+    ([key, schema]) => [key, field(key, schema, required.includes(key))] as const,
+  );
+  return {
+    name,
+    atomic: node["x-kubernetes-map-type"] === "atomic",
+    fields: new Map(fields),
+    open: node["x-kubernetes-preserve-unknown-fields"] === true,
+  };
 }
 
 /** The resource that one version of a definition stands for. */
@@ -71,14 +78,16 @@ export function customResource(schema: Schema, definition: KubeObject, version: 
     if (standard) fields.set(key, standard);
   }
   const subresources = asObject(version["subresources"]);
-  const columns = asList(version["additionalPrinterColumns"]).map(asObject).map(
-    (column): PrinterColumn => ({
-      name: asString(column["name"]),
-      type: asString(column["type"]),
-      jsonPath: asString(column["jsonPath"]),
-      priority: Number(column["priority"] ?? 0),
-    }),
-  );
+  const columns = asList(version["additionalPrinterColumns"])
+    .map(asObject)
+    .map(
+      (column): PrinterColumn => ({
+        name: asString(column["name"]),
+        type: asString(column["type"]),
+        jsonPath: asString(column["jsonPath"]),
+        priority: Number(column["priority"] ?? 0),
+      }),
+    );
   const age: PrinterColumn = { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp", priority: 0 };
   const changing = ["get", "patch", "update"];
   return {
@@ -93,7 +102,9 @@ export function customResource(schema: Schema, definition: KubeObject, version: 
     verbs: ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"],
     subresources: [
       ...(subresources["status"] ? [{ name: "status", kind, verbs: changing }] : []),
-      ...(subresources["scale"] ? [{ name: "scale", kind: "Scale", group: "autoscaling", version: "v1", verbs: changing }] : []),
+      ...(subresources["scale"]
+        ? [{ name: "scale", kind: "Scale", group: "autoscaling", version: "v1", verbs: changing }]
+        : []),
     ],
     apiVersion: `${group}/${versionName}`,
     struct: { ...own, fields },
@@ -120,8 +131,21 @@ export function createCustomResourceController({ registry, clock, timers, caller
     const now = timestamp(clock.now());
     registry.edit(me, definitions, "", name, "status", (object) => {
       let conditions = (at(object, "status", "conditions") ?? []) as Condition[];
-      conditions = withCondition(conditions, { type: "NamesAccepted", status: "True", reason: "NoConflicts", message: "no conflicts found" }, now);
-      conditions = withCondition(conditions, { type: "Established", status: "True", reason: "InitialNamesAccepted", message: "the initial names have been accepted" }, now);
+      conditions = withCondition(
+        conditions,
+        { type: "NamesAccepted", status: "True", reason: "NoConflicts", message: "no conflicts found" },
+        now,
+      );
+      conditions = withCondition(
+        conditions,
+        {
+          type: "Established",
+          status: "True",
+          reason: "InitialNamesAccepted",
+          message: "the initial names have been accepted",
+        },
+        now,
+      );
       object["status"] = {
         conditions,
         acceptedNames: spec["names"],
@@ -130,7 +154,10 @@ export function createCustomResourceController({ registry, clock, timers, caller
     });
     if (!definition.metadata.finalizers?.includes("customresourcecleanup.apiextensions.k8s.io")) {
       registry.edit(me, definitions, "", name, "", (object) => {
-        object.metadata.finalizers = [...(object.metadata.finalizers ?? []), "customresourcecleanup.apiextensions.k8s.io"];
+        object.metadata.finalizers = [
+          ...(object.metadata.finalizers ?? []),
+          "customresourcecleanup.apiextensions.k8s.io",
+        ];
       });
     }
   }
@@ -139,7 +166,9 @@ export function createCustomResourceController({ registry, clock, timers, caller
   function finalize(definition: KubeObject): void {
     const group = asString(at(definition, "spec", "group"));
     const plural = asString(at(definition, "spec", "names", "plural"));
-    const resource = registry.kinds.all().find((candidate) => candidate.group === group && candidate.resource === plural);
+    const resource = registry.kinds
+      .all()
+      .find((candidate) => candidate.group === group && candidate.resource === plural);
     if (resource) {
       for (const object of registry.store.list(resource.storage)) {
         registry.remove(me, resource, object.metadata.namespace ?? "", object.metadata.name, {});
@@ -151,7 +180,9 @@ export function createCustomResourceController({ registry, clock, timers, caller
     }
     registry.kinds.remove(group, plural);
     registry.edit(me, definitions, "", definition.metadata.name, "", (object) => {
-      object.metadata.finalizers = (object.metadata.finalizers ?? []).filter((finalizer) => finalizer !== "customresourcecleanup.apiextensions.k8s.io");
+      object.metadata.finalizers = (object.metadata.finalizers ?? []).filter(
+        (finalizer) => finalizer !== "customresourcecleanup.apiextensions.k8s.io",
+      );
     });
   }
 

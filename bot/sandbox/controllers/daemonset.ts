@@ -9,14 +9,24 @@ import { currentRevision } from "./revisions.ts";
 
 const hashLabel = "controller-revision-hash";
 /** What the real controller adds, so that its pods stay on troubled nodes. */
-const tolerated = ["not-ready", "unreachable"].map((name) => ({ key: `node.kubernetes.io/${name}`, operator: "Exists", effect: "NoExecute" }));
+const tolerated = ["not-ready", "unreachable"].map((name) => ({
+  key: `node.kubernetes.io/${name}`,
+  operator: "Exists",
+  effect: "NoExecute",
+}));
 const toleratedSchedule = ["disk-pressure", "memory-pressure", "pid-pressure", "unschedulable"].map((name) => ({
   key: `node.kubernetes.io/${name}`,
   operator: "Exists",
   effect: "NoSchedule",
 }));
 
-export function createDaemonSetController({ registry, clock, timers, caller, recorder }: ControllerContext): Controller {
+export function createDaemonSetController({
+  registry,
+  clock,
+  timers,
+  caller,
+  recorder,
+}: ControllerContext): Controller {
   const me = caller("kube-controller-manager");
   const events = recorder("daemonset-controller");
   const sets = registry.kinds.resource("apps", "daemonsets");

@@ -21,7 +21,8 @@ export function createDisruptionController({ registry, clock, timers, caller }: 
     for (const pod of pods) {
       const owner = controllerOf(pod);
       const resource = owner && registry.kinds.ofKind(owner.apiVersion, owner.kind);
-      const object = owner && resource && registry.store.get(resource.storage, pod.metadata.namespace ?? "", owner.name);
+      const object =
+        owner && resource && registry.store.get(resource.storage, pod.metadata.namespace ?? "", owner.name);
       const replicas = object && at(object, "spec", "replicas");
       if (object && typeof replicas === "number") scales.set(object.metadata.uid ?? "", replicas);
       else bare += 1;
@@ -34,12 +35,16 @@ export function createDisruptionController({ registry, clock, timers, caller }: 
     const budget = registry.store.get(budgets.storage, namespace, name);
     if (!budget) return;
     const covered = (registry.store.list("/pods", namespace) as Pod[]).filter(
-      (pod) => isActive(pod) && selects(at(budget, "spec", "selector") as LabelSelector | undefined, pod.metadata.labels),
+      (pod) =>
+        isActive(pod) && selects(at(budget, "spec", "selector") as LabelSelector | undefined, pod.metadata.labels),
     );
     const total = expected(covered);
     const minAvailable = at(budget, "spec", "minAvailable") as number | string | undefined;
     const maxUnavailable = at(budget, "spec", "maxUnavailable") as number | string | undefined;
-    const desired = minAvailable !== undefined ? resolve(minAvailable, total, true) : Math.max(0, total - resolve(maxUnavailable ?? 0, total, true));
+    const desired =
+      minAvailable !== undefined
+        ? resolve(minAvailable, total, true)
+        : Math.max(0, total - resolve(maxUnavailable ?? 0, total, true));
     const healthy = covered.filter(isReady).length;
     const allowed = total > 0 ? Math.max(0, healthy - desired) : 0;
     const condition: Condition = {
@@ -50,7 +55,11 @@ export function createDisruptionController({ registry, clock, timers, caller }: 
       observedGeneration: budget.metadata.generation,
     };
     const before = asObject(budget["status"]);
-    const conditions = withCondition(before["conditions"] as Condition[] | undefined, condition, timestamp(clock.now()));
+    const conditions = withCondition(
+      before["conditions"] as Condition[] | undefined,
+      condition,
+      timestamp(clock.now()),
+    );
     const status = {
       observedGeneration: budget.metadata.generation ?? 0,
       disruptionsAllowed: allowed,
@@ -70,7 +79,8 @@ export function createDisruptionController({ registry, clock, timers, caller }: 
       if (storage === budgets.storage) queue.add(keyOf(object));
       else if (storage === "/pods") {
         for (const budget of registry.store.list(budgets.storage, object.metadata.namespace ?? "")) {
-          if (selects(at(budget, "spec", "selector") as LabelSelector | undefined, object.metadata.labels)) queue.add(keyOf(budget));
+          if (selects(at(budget, "spec", "selector") as LabelSelector | undefined, object.metadata.labels))
+            queue.add(keyOf(budget));
         }
       }
     },

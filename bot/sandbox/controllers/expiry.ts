@@ -11,7 +11,8 @@ export function createEventExpiry({ registry, clock, timers }: ControllerContext
     const [namespace = "", name = ""] = key.split("/");
     const event = registry.store.get("/events", namespace, name);
     if (!event) return;
-    const last = asString(event["lastTimestamp"]) || asString(event["eventTime"]) || asString(event.metadata.creationTimestamp);
+    const last =
+      asString(event["lastTimestamp"]) || asString(event["eventTime"]) || asString(event.metadata.creationTimestamp);
     // Hours are hours: the age of an event is not sped up.
     const left = Date.parse(last) + lifetime - clock.now().getTime();
     if (left > 0) queue.addAfter(key, left * timers.speed);

@@ -1,7 +1,7 @@
 /** Jobs run pods to completion; cron jobs make jobs. */
 import { randomUUID } from "node:crypto";
 import { asObject, clone, equal } from "../json.ts";
-import { type Condition, controllerOf, type CronJob, type Job } from "../object.ts";
+import { type Condition, type CronJob, controllerOf, type Job } from "../object.ts";
 import { keyOf } from "../storage.ts";
 import { timestamp } from "../timers.ts";
 import type { Controller, ControllerContext } from "./context.ts";
@@ -20,10 +20,18 @@ export function createJobController({ registry, clock, timers, caller, recorder 
   function identify(job: Job): Job {
     if (job.spec.selector) return job;
     const uid = job.metadata.uid ?? randomUUID();
-    const labels = { "batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": job.metadata.name, "controller-uid": uid, "job-name": job.metadata.name };
+    const labels = {
+      "batch.kubernetes.io/controller-uid": uid,
+      "batch.kubernetes.io/job-name": job.metadata.name,
+      "controller-uid": uid,
+      "job-name": job.metadata.name,
+    };
     const next = clone(job);
     next.spec.selector = { matchLabels: { "batch.kubernetes.io/controller-uid": uid } };
-    next.spec.template.metadata = { ...next.spec.template.metadata, labels: { ...next.spec.template.metadata?.labels, ...labels } };
+    next.spec.template.metadata = {
+      ...next.spec.template.metadata,
+      labels: { ...next.spec.template.metadata?.labels, ...labels },
+    };
     return registry.seed(jobs, next) as Job;
   }
 
@@ -32,7 +40,9 @@ export function createJobController({ registry, clock, timers, caller, recorder 
     const stored = registry.store.get(jobs.storage, namespace, name) as Job | undefined;
     if (!stored || stored.metadata.deletionTimestamp) return;
     const job = identify(stored);
-    const ended = job.status.conditions?.some((c) => (c.type === "Complete" || c.type === "Failed") && c.status === "True");
+    const ended = job.status.conditions?.some(
+      (c) => (c.type === "Complete" || c.type === "Failed") && c.status === "True",
+    );
     if (ended) return;
     const own = podsOf(registry.store, job);
     const succeeded = own.filter((pod) => pod.status.phase === "Succeeded").length;
@@ -41,26 +51,48 @@ export function createJobController({ registry, clock, timers, caller, recorder 
     const completions = job.spec.completions ?? 1;
     const now = timestamp(clock.now());
     let conditions: Condition[] = job.status.conditions ?? [];
-    const condition = (type: string, reason: string, message: string): Condition => ({ type, status: "True", lastProbeTime: now, lastTransitionTime: now, reason, message });
+    const condition = (type: string, reason: string, message: string): Condition => ({
+      type,
+      status: "True",
+      lastProbeTime: now,
+      lastTransitionTime: now,
+      reason,
+      message,
+    });
     let completionTime: string | undefined;
     if (job.spec.suspend) {
       for (const pod of active) registry.remove(me, pods, namespace, pod.metadata.name, {});
       active = [];
       if (!conditions.some((c) => c.type === "Suspended" && c.status === "True")) {
-        conditions = [...conditions.filter((c) => c.type !== "Suspended"), condition("Suspended", "JobSuspended", "Job suspended")];
+        conditions = [
+          ...conditions.filter((c) => c.type !== "Suspended"),
+          condition("Suspended", "JobSuspended", "Job suspended"),
+        ];
         events.event(job, "Normal", "Suspended", "Job suspended");
       }
     } else {
-      conditions = conditions.map((c) => (c.type === "Suspended" && c.status === "True" ? { ...c, status: "False", reason: "JobResumed", message: "Job resumed", lastTransitionTime: now } : c));
+      conditions = conditions.map((c) =>
+        c.type === "Suspended" && c.status === "True"
+          ? { ...c, status: "False", reason: "JobResumed", message: "Job resumed", lastTransitionTime: now }
+          : c,
+      );
       if (failed > (job.spec.backoffLimit ?? 6)) {
         for (const pod of active) registry.remove(me, pods, namespace, pod.metadata.name, {});
         active = [];
         const message = "Job has reached the specified backoff limit";
-        conditions = [...conditions, condition("FailureTarget", "BackoffLimitExceeded", message), condition("Failed", "BackoffLimitExceeded", message)];
+        conditions = [
+          ...conditions,
+          condition("FailureTarget", "BackoffLimitExceeded", message),
+          condition("Failed", "BackoffLimitExceeded", message),
+        ];
         events.event(job, "Warning", "BackoffLimitExceeded", message);
       } else if (succeeded >= completions) {
         const message = "Reached expected number of succeeded pods";
-        conditions = [...conditions, condition("SuccessCriteriaMet", "CompletionsReached", message), condition("Complete", "CompletionsReached", message)];
+        conditions = [
+          ...conditions,
+          condition("SuccessCriteriaMet", "CompletionsReached", message),
+          condition("Complete", "CompletionsReached", message),
+        ];
         completionTime = now;
         events.event(job, "Normal", "Completed", "Job completed");
       } else {
@@ -144,7 +176,9 @@ export function createCronJobController({ registry, clock, timers, caller, recor
   }
 
   function owned(cron: CronJob): Job[] {
-    return registry.store.list(jobs.storage, cron.metadata.namespace ?? "").filter((job) => controllerOf(job)?.uid === cron.metadata.uid) as Job[];
+    return registry.store
+      .list(jobs.storage, cron.metadata.namespace ?? "")
+      .filter((job) => controllerOf(job)?.uid === cron.metadata.uid) as Job[];
   }
   function isOver(job: Job, type: string): boolean {
     return job.status.conditions?.some((c) => c.type === type && c.status === "True") === true;
@@ -154,11 +188,17 @@ export function createCronJobController({ registry, clock, timers, caller, recor
     const { namespace = "", name } = cron.metadata;
     const active = owned(cron).filter((job) => !isOver(job, "Complete") && !isOver(job, "Failed"));
     if (cron.spec.concurrencyPolicy === "Forbid" && active.length > 0) {
-      events.event(cron, "Normal", "JobAlreadyActive", "Not starting job because prior execution is running and concurrency policy is Forbid");
+      events.event(
+        cron,
+        "Normal",
+        "JobAlreadyActive",
+        "Not starting job because prior execution is running and concurrency policy is Forbid",
+      );
       return;
     }
     if (cron.spec.concurrencyPolicy === "Replace") {
-      for (const job of active) registry.remove(me, jobs, namespace, job.metadata.name, { propagationPolicy: "Background" });
+      for (const job of active)
+        registry.remove(me, jobs, namespace, job.metadata.name, { propagationPolicy: "Background" });
     }
     const job = registry.create(me, jobs, namespace, {
       apiVersion: "batch/v1",
@@ -166,7 +206,10 @@ export function createCronJobController({ registry, clock, timers, caller, recor
       metadata: {
         name: `${name}-${Math.floor(at.getTime() / 60_000)}`,
         labels: cron.spec.jobTemplate.metadata?.labels,
-        annotations: { ...cron.spec.jobTemplate.metadata?.annotations, "batch.kubernetes.io/cronjob-scheduled-timestamp": timestamp(at) },
+        annotations: {
+          ...cron.spec.jobTemplate.metadata?.annotations,
+          "batch.kubernetes.io/cronjob-scheduled-timestamp": timestamp(at),
+        },
         ownerReferences: [ownerReference(cron)],
       },
       spec: clone(cron.spec.jobTemplate.spec),
@@ -175,7 +218,16 @@ export function createCronJobController({ registry, clock, timers, caller, recor
     registry.edit(me, crons, namespace, name, "status", (object) => {
       object["status"] = {
         ...asObject(object["status"]),
-        active: [{ apiVersion: "batch/v1", kind: "Job", namespace, name: job.metadata.name, uid: job.metadata.uid, resourceVersion: job.metadata.resourceVersion }],
+        active: [
+          {
+            apiVersion: "batch/v1",
+            kind: "Job",
+            namespace,
+            name: job.metadata.name,
+            uid: job.metadata.uid,
+            resourceVersion: job.metadata.resourceVersion,
+          },
+        ],
         lastScheduleTime: timestamp(at),
       };
     });
@@ -184,20 +236,31 @@ export function createCronJobController({ registry, clock, timers, caller, recor
   /** Keeps as many finished jobs as the limits say, and none in the list of active ones. */
   function prune(cron: CronJob): void {
     const { namespace = "", name } = cron.metadata;
-    const all = owned(cron).toSorted((a, b) => ((a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1));
-    for (const [type, limit] of [["Complete", cron.spec.successfulJobsHistoryLimit ?? 3], ["Failed", cron.spec.failedJobsHistoryLimit ?? 1]] as const) {
+    const all = owned(cron).toSorted((a, b) =>
+      (a.metadata.creationTimestamp ?? "") < (b.metadata.creationTimestamp ?? "") ? 1 : -1,
+    );
+    for (const [type, limit] of [
+      ["Complete", cron.spec.successfulJobsHistoryLimit ?? 3],
+      ["Failed", cron.spec.failedJobsHistoryLimit ?? 1],
+    ] as const) {
       for (const job of all.filter((candidate) => isOver(candidate, type)).slice(limit)) {
         registry.remove(me, jobs, namespace, job.metadata.name, { propagationPolicy: "Background" });
       }
     }
-    const running = new Set(all.filter((job) => !isOver(job, "Complete") && !isOver(job, "Failed")).map((job) => job.metadata.name));
+    const running = new Set(
+      all.filter((job) => !isOver(job, "Complete") && !isOver(job, "Failed")).map((job) => job.metadata.name),
+    );
     const listed = (cron.status.active ?? []).map(asObject);
     const left = listed.filter((ref) => running.has(String(ref["name"])));
     if (left.length === listed.length) return;
     registry.edit(me, crons, namespace, name, "status", (object) => {
       const { active: _, ...rest } = asObject(object["status"]);
       const done = all.filter((job) => isOver(job, "Complete"))[0]?.status.completionTime;
-      object["status"] = { ...rest, ...(left.length ? { active: left } : {}), ...(done ? { lastSuccessfulTime: done } : {}) };
+      object["status"] = {
+        ...rest,
+        ...(left.length ? { active: left } : {}),
+        ...(done ? { lastSuccessfulTime: done } : {}),
+      };
     });
   }
 

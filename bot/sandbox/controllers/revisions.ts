@@ -13,7 +13,9 @@ interface Revisioned extends KubeObject {
 export function currentRevision(registry: Registry, me: Caller, owner: Revisioned): { name: string; hash: string } {
   const resource = registry.kinds.resource("apps", "controllerrevisions");
   const namespace = owner.metadata.namespace ?? "";
-  const own = registry.store.list(resource.storage, namespace).filter((revision) => controllerOf(revision)?.uid === owner.metadata.uid);
+  const own = registry.store
+    .list(resource.storage, namespace)
+    .filter((revision) => controllerOf(revision)?.uid === owner.metadata.uid);
   const data = { spec: { template: { ...clone(owner.spec.template), $patch: "replace" } } };
   const highest = Math.max(0, ...own.map((revision) => Number(revision["revision"] ?? 0)));
   const found = own.find((revision) => equal(revision["data"], data));
@@ -31,11 +33,17 @@ export function currentRevision(registry: Registry, me: Caller, owner: Revisione
   registry.create(me, resource, namespace, {
     apiVersion: "apps/v1",
     kind: "ControllerRevision",
-    metadata: { name, labels: { ...owner.spec.template.metadata?.labels, [label]: hash }, ownerReferences: [ownerReference(owner)] },
+    metadata: {
+      name,
+      labels: { ...owner.spec.template.metadata?.labels, [label]: hash },
+      ownerReferences: [ownerReference(owner)],
+    },
     data,
     revision: highest + 1,
   });
-  const excess = own.toSorted((a, b) => Number(a["revision"]) - Number(b["revision"])).slice(0, Math.max(0, own.length - (owner.spec.revisionHistoryLimit ?? 10)));
+  const excess = own
+    .toSorted((a, b) => Number(a["revision"]) - Number(b["revision"]))
+    .slice(0, Math.max(0, own.length - (owner.spec.revisionHistoryLimit ?? 10)));
   for (const revision of excess) registry.remove(me, resource, namespace, revision.metadata.name, {});
   return { name, hash };
 }

@@ -8,7 +8,13 @@ const shortcuts: Readonly<Record<string, string>> = {
   "@midnight": "0 0 * * *",
   "@hourly": "0 * * * *",
 };
-const bounds: ReadonlyArray<readonly [low: number, high: number]> = [[0, 59], [0, 23], [1, 31], [1, 12], [0, 6]];
+const bounds: ReadonlyArray<readonly [low: number, high: number]> = [
+  [0, 59],
+  [0, 23],
+  [1, 31],
+  [1, 12],
+  [0, 6],
+];
 
 function field(text: string, [low, high]: readonly [number, number]): Set<number> | undefined {
   const out = new Set<number>();

@@ -10,7 +10,13 @@ import { currentRevision } from "./revisions.ts";
 
 const hashLabel = "controller-revision-hash";
 
-export function createStatefulSetController({ registry, clock, timers, caller, recorder }: ControllerContext): Controller {
+export function createStatefulSetController({
+  registry,
+  clock,
+  timers,
+  caller,
+  recorder,
+}: ControllerContext): Controller {
   const me = caller("kube-controller-manager");
   const events = recorder("statefulset-controller");
   const sets = registry.kinds.resource("apps", "statefulsets");
@@ -39,7 +45,12 @@ export function createStatefulSetController({ registry, clock, timers, caller, r
           create(set, i, revision);
         } catch (error) {
           if (!(error instanceof ApiError)) throw error;
-          events.event(set, "Warning", "FailedCreate", `create Pod ${name}-${i} in StatefulSet ${name} failed error: ${error.message}`);
+          events.event(
+            set,
+            "Warning",
+            "FailedCreate",
+            `create Pod ${name}-${i} in StatefulSet ${name} failed error: ${error.message}`,
+          );
           queue.addAfter(key, 5000);
           return;
         }
@@ -47,11 +58,14 @@ export function createStatefulSetController({ registry, clock, timers, caller, r
       } else if (pod.status.phase === "Failed" || pod.status.phase === "Succeeded") {
         remove(set, pod);
         if (!parallel) return;
-      } else if (!parallel && (!isReady(pod) || pod.metadata.deletionTimestamp)) return updateOne(set, revision, own, wanted, namespace);
+      } else if (!parallel && (!isReady(pod) || pod.metadata.deletionTimestamp))
+        return updateOne(set, revision, own, wanted, namespace);
     }
     const surplus = [...own.values()]
       .filter((pod) => Number(pod.metadata.name.slice(name.length + 1)) >= wanted)
-      .toSorted((a, b) => Number(b.metadata.name.slice(name.length + 1)) - Number(a.metadata.name.slice(name.length + 1)));
+      .toSorted(
+        (a, b) => Number(b.metadata.name.slice(name.length + 1)) - Number(a.metadata.name.slice(name.length + 1)),
+      );
     for (const pod of surplus) {
       if (!pod.metadata.deletionTimestamp) remove(set, pod);
       if (!parallel) return;
@@ -60,7 +74,13 @@ export function createStatefulSetController({ registry, clock, timers, caller, r
   }
 
   /** Deletes the highest pod of an older revision, unless a newer one still comes up. */
-  function updateOne(set: StatefulSet, revision: string, own: ReadonlyMap<string, Pod>, wanted: number, _namespace: string): void {
+  function updateOne(
+    set: StatefulSet,
+    revision: string,
+    own: ReadonlyMap<string, Pod>,
+    wanted: number,
+    _namespace: string,
+  ): void {
     if (set.spec.updateStrategy?.type === "OnDelete") return;
     const partition = set.spec.updateStrategy?.rollingUpdate?.partition ?? 0;
     for (let i = wanted - 1; i >= partition; i -= 1) {
@@ -73,7 +93,12 @@ export function createStatefulSetController({ registry, clock, timers, caller, r
 
   function remove(set: StatefulSet, pod: Pod): void {
     registry.remove(me, pods, pod.metadata.namespace ?? "", pod.metadata.name, { uid: pod.metadata.uid });
-    events.event(set, "Normal", "SuccessfulDelete", `delete Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name} successful`);
+    events.event(
+      set,
+      "Normal",
+      "SuccessfulDelete",
+      `delete Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name} successful`,
+    );
   }
 
   function create(set: StatefulSet, index: number, revision: string): void {
@@ -108,7 +133,12 @@ export function createStatefulSetController({ registry, clock, timers, caller, r
         if (volumes.length > 0) pod.spec.volumes = [...(pod.spec.volumes ?? []), ...volumes];
       },
     });
-    events.event(set, "Normal", "SuccessfulCreate", `create Pod ${name} in StatefulSet ${set.metadata.name} successful`);
+    events.event(
+      set,
+      "Normal",
+      "SuccessfulCreate",
+      `create Pod ${name} in StatefulSet ${set.metadata.name} successful`,
+    );
   }
 
   function writeStatus(set: StatefulSet, revision: string): void {
@@ -122,7 +152,11 @@ export function createStatefulSetController({ registry, clock, timers, caller, r
       observedGeneration: set.metadata.generation ?? 0,
       replicas: own.length,
       ...(ready ? { readyReplicas: ready } : {}),
-      ...(done ? { currentReplicas: updated } : own.length - updated > 0 ? { currentReplicas: own.length - updated } : {}),
+      ...(done
+        ? { currentReplicas: updated }
+        : own.length - updated > 0
+          ? { currentReplicas: own.length - updated }
+          : {}),
       ...(updated ? { updatedReplicas: updated } : {}),
       currentRevision: done ? revision : before,
       updateRevision: revision,

@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { admit } from "../admission.ts";
 import { applyConfiguration } from "../apply.ts";
 import { applyDefaults } from "../defaults.ts";
+import { goJsonKind } from "../go-text.ts";
 import { asList, asObject, asString, at, clone, equal, isObject, type JsonObject } from "../json.ts";
 import { afterUpdate, type Writer } from "../managed-fields.ts";
 import type { KubeObject, ManagedFieldsEntry } from "../object.ts";
@@ -64,7 +65,14 @@ export interface Registry {
   readonly clock: Clock;
   get(resource: Resource, namespace: string, name: string): KubeObject;
   create(caller: Caller, resource: Resource, namespace: string, body: unknown): KubeObject;
-  update(caller: Caller, resource: Resource, namespace: string, name: string, sub: string, body: unknown): KubeObject;
+  update(
+    caller: Caller,
+    resource: Resource,
+    namespace: string,
+    name: string,
+    sub: string,
+    body: unknown,
+  ): { object: KubeObject; created: boolean };
   patch(
     caller: Caller,
     resource: Resource,
@@ -103,7 +111,7 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
     const { apiVersion, kind } = body;
     if (kind !== undefined && kind !== "" && kind !== resource.kind) {
       throw badRequest(
-        `${asString(kind)} in version "${asString(apiVersion).split("/").at(-1)}" cannot be handled as a ${resource.kind}: converting (${asString(kind)}) to (${resource.kind}): unknown conversion`,
+        `${asString(kind)} in version "${asString(apiVersion).split("/").at(-1)}" cannot be handled as a ${resource.kind}: converting (${asString(apiVersion).split("/").at(-1)}.${asString(kind)}) to (${resource.group.split(".")[0] || "core"}.${resource.kind}): unknown conversion`,
       );
     }
     if (apiVersion !== undefined && apiVersion !== "" && apiVersion !== resource.apiVersion) {
@@ -305,10 +313,14 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
     name: string,
     sub: string,
     body: unknown,
-  ): KubeObject {
+  ): { object: KubeObject; created: boolean } {
     const object = decodeBody(caller, resource, body);
     if (object.metadata.name === "") object.metadata.name = name;
     checkIdentity(resource, namespace, name, object);
+    if (!store.get(resource.storage, namespace, name) && createsOnUpdate(resource)) {
+      delete object.metadata.resourceVersion;
+      return { object: createDecoded(caller, resource, namespace, object, undefined), created: true };
+    }
     const existing = get(resource, namespace, name);
     const uid = object.metadata.uid;
     if (uid && uid !== existing.metadata.uid) {
@@ -319,11 +331,11 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
       );
     }
     if (!object.metadata.resourceVersion && needsVersion(resource)) {
-      throw invalid(resource.group, resource.kind, name, [
+      throw invalid(resource.group, resource.resource, name, [
         { type: "Invalid", field: "metadata.resourceVersion", value: 0, detail: "must be specified for an update" },
       ]);
     }
-    return commit(caller, resource, existing, object, sub, undefined);
+    return { object: commit(caller, resource, existing, object, sub, undefined), created: false };
   }
 
   function patch(
@@ -341,7 +353,9 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
     let patched: unknown;
     if (kind === "json") patched = applyJsonPatch(existing, body);
     else if (!isObject(body))
-      throw badRequest("error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}");
+      throw badRequest(
+        `error decoding patch: json: cannot unmarshal ${goJsonKind(body)} into Go value of type map[string]interface {}`,
+      );
     else if (kind === "merge") patched = applyMergePatch(existing, body);
     else if (resource.custom) {
       throw unsupportedMediaType([
@@ -365,8 +379,9 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
     } catch (error) {
       if (!(error instanceof ApiError) || error.status.code !== 400) throw error;
       const text = error.message.replace(/^.*? cannot be handled as a \w+: /, "");
-      const detail = text.startsWith("strict decoding error") ? text : `${JSON.stringify(patched)}: ${text}`;
-      throw invalid("", "", "", [{ type: "Invalid", field: "patch", value: `<patch>`, detail }]);
+      const { apiVersion, kind, ...rest } = patched;
+      const value = JSON.stringify({ apiVersion, kind, ...rest });
+      throw invalid("", "", "", [{ type: "Invalid", field: "patch", value, detail: text }]);
     }
   }
 
@@ -380,14 +395,17 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
     force: boolean,
   ): { object: KubeObject; created: boolean } {
     if (!isObject(body)) throw badRequest("error decoding YAML: expected an object");
-    if (!body["apiVersion"] || !body["kind"])
-      throw badRequest(`invalid object type: ${asString(body["apiVersion"])}, Kind=${asString(body["kind"])}`);
+    if (body["apiVersion"] !== resource.apiVersion || body["kind"] !== resource.kind) {
+      const given = asString(body["apiVersion"]);
+      throw badRequest(
+        `invalid object type: ${given.includes("/") ? given : `/${given}`}, Kind=${asString(body["kind"])}`,
+      );
+    }
     if (asList(at(body, "metadata", "managedFields")).length > 0)
       throw badRequest("metadata.managedFields must be nil");
     const existing = store.get(resource.storage, namespace, name);
     if (!existing && sub !== "") throw notFound(resource, name);
     const config = decodeConfig(caller, resource, body);
-    checkIdentity(resource, namespace, name, config);
     if (hasStatus(resource)) {
       // What the other subresource owns is neither applied nor claimed.
       if (sub === "status") delete config["spec"];
@@ -403,6 +421,8 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
       writer,
       force,
     );
+    // Another name is noticed only now, after the conflicts that it makes.
+    checkIdentity(resource, namespace, name, config);
     const report = { ...caller, fieldValidation: "Ignore" as const };
     const object = decodeAs(report, resource, merged);
     applyDefaults(resource, object);
@@ -543,6 +563,14 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
     remove,
     seed: (resource, object) => store.put(resource.storage, object),
   };
+}
+
+/** Kinds that an update creates when they are not there. */
+function createsOnUpdate(resource: Resource): boolean {
+  return (
+    resource.group === "rbac.authorization.k8s.io" ||
+    ["Endpoints", "Event", "LimitRange", "Service", "Lease"].includes(resource.kind)
+  );
 }
 
 /** Kinds whose update must name the version it changes. */
