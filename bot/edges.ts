@@ -224,7 +224,7 @@ export interface Channel {
   stop(): Promise<void>;
   /** Milliseconds until this operation may go out at the platform's rates; 0: now, and it is counted. */
   pace(operation: Operation, now: Date): number;
-  /** `key` is the same for every attempt at this first send, for platforms that can refuse a second one. */
+  /** `key` is the same for every attempt at this first send and no other, at most 50 characters, for platforms that can refuse a second one. */
   send(chat: string, card: Card, key: string): Promise<MessageRef>;
   update(chat: string, message: MessageRef, card: Card): Promise<void>;
   /** A line that belongs to a card (in its thread where there are threads), or to the chat. */

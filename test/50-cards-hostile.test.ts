@@ -194,6 +194,18 @@ test("on a terminal it is plain text: no control but our own colours, no line wi
   );
 });
 
+test("the renderer cleans by itself what came over a wire, whoever made the card", () => {
+  const raw = JSON.stringify(
+    incidentCard(diagnosed([proposalFacts("pending")], { alertname: "MARKER" }), viewOf("en")).card,
+  );
+  const card: Card = JSON.parse(
+    raw.replaceAll("MARKER", "\\u001b[2J\\u202eMARKER").replaceAll("Approve", "Appr\\u001b]0;x\\u0007ove"),
+  );
+  const text = renderTerminal(card, { expanded: true, hint: kubectlHint });
+  assert.match(text, /MARKER/);
+  for (const line of text.split("\n")) assert.match(line, visible);
+});
+
 test("no text of a hundred kilobytes makes a card slow", () => {
   const units = [
     "\n",

@@ -154,6 +154,7 @@ test("a message that is gone is replaced by a new one, and the card lives on the
   claim(opened, incident, "alice");
   await opened.settle();
   assert.deepEqual(chat.tried, ["send", "update", "send"]);
+  assert.equal(new Set(chat.keys).size, 2, "a new message has a key of its own");
   claim(opened, incident, "bob");
   await opened.settle();
   assert.match(renderTerminal(chat.messages.get("slack-2")?.card ?? assert.fail()), /Claimed by bob/);
@@ -176,6 +177,8 @@ test("one operation that hangs does not hold up the others, and is tried again",
   await pass(opened, 60_000);
   assert.equal(chat.messages.size, 2);
   assert.deepEqual(chat.tried, ["send", "send", "send"]);
+  assert.equal(chat.keys[0], chat.keys[2], "a platform can tell that it is the same send");
+  assert.ok(chat.keys.every((key) => key.length <= 50));
 });
 
 test("a channel goes at its own pace, and what is urgent goes first", async (t) => {

@@ -25,6 +25,8 @@ export interface FakeChat extends Channel {
   readonly lines: { chat: string; message: MessageRef | null; line: Line }[];
   /** Every operation that was tried. */
   readonly tried: Operation["kind"][];
+  /** The keys of the sends that were tried. */
+  readonly keys: string[];
   /** Throws to fail an operation; may also wait. */
   fault: (operation: { kind: Operation["kind"]; chat: string }) => void | Promise<void>;
   paced: (operation: Operation, now: Date) => number;
@@ -47,13 +49,15 @@ export function createFakeChat(
     messages: new Map(),
     lines: [],
     tried: [],
+    keys: [],
     fault: () => undefined,
     paced: () => 0,
     async start() {},
     async stop() {},
     pace: (operation, now) => chat.paced(operation, now),
-    async send(where, card) {
+    async send(where, card, key) {
       chat.tried.push("send");
+      chat.keys.push(key);
       await chat.fault({ kind: "send", chat: where });
       const message = `${name}-${++sent}`;
       chat.messages.set(message, { chat: where, card, versions: 1 });

@@ -166,7 +166,8 @@ export function openLane(channel: Channel, deps: OutboxDeps, ending: AbortSignal
   async function perform(item: OutboxItem, plan: Delivery): Promise<MessageRef | null> {
     switch (plan.kind) {
       case "send":
-        return channel.send(item.chat, inLanguage(plan.card), plan.card.id);
+        // One key for every try of this row: a new place, or a new message in the same, has a row of its own.
+        return channel.send(item.chat, inLanguage(plan.card), `${plan.card.id}.${item.id}`);
       case "update":
         await channel.update(item.chat, plan.message, inLanguage(plan.card));
         return plan.message;
