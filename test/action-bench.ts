@@ -227,18 +227,23 @@ export function deployment(
   };
 }
 
+/** A node with room for everything. */
+export function node(): Manifest {
+  return {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { name: "worker-1" },
+    status: {
+      allocatable: { cpu: "8", memory: "32Gi", pods: "110" },
+      capacity: { cpu: "8", memory: "32Gi", pods: "110" },
+      conditions: [{ type: "Ready", status: "True" }],
+    },
+  };
+}
+
 export function world(): Manifest[] {
   return [
-    {
-      apiVersion: "v1",
-      kind: "Node",
-      metadata: { name: "worker-1" },
-      status: {
-        allocatable: { cpu: "8", memory: "32Gi", pods: "110" },
-        capacity: { cpu: "8", memory: "32Gi", pods: "110" },
-        conditions: [{ type: "Ready", status: "True" }],
-      },
-    },
+    node(),
     namespace("payment"),
     namespace("dev", { env: "dev" }),
     deployment({ namespace: "payment", name: "checkout" }),
