@@ -5,10 +5,10 @@ import { WebhookBody } from "../shared/alert.ts";
 import type { PolicyAnswer, PolicyTestRow } from "../shared/api/policy.ts";
 import { systemActor } from "../shared/approval.ts";
 import type { Locale } from "../shared/locale.ts";
+import { parse } from "../shared/parse.ts";
 import { evaluate, Rule, rulesInForce } from "../shared/policy.ts";
 import { lint } from "../shared/policy-lint.ts";
 import type { Clock } from "./edges.ts";
-import { parse } from "./http/parse.ts";
 import type { Store } from "./store.ts";
 
 /** What `kubectl steward policy` asks: the rules in force, and what others would do. Nothing here puts a rule in force. */

@@ -36,7 +36,6 @@ const sdks: Readonly<Record<string, readonly string[]>> = {
   "prom-client": ["bot/metrics.ts"],
   ws: ["bot/sandbox/", "kubectl-steward/"],
   yargs: ["kubectl-steward/"],
-  "yargs/helpers": ["kubectl-steward/"],
 };
 
 /** What computes or says nothing of the world outside. */
@@ -47,8 +46,10 @@ const isRim = (path: string) => /^bot\/(main\.ts|adapters\/|sandbox\/|demo\/)/.t
 
 /** Beside the rim, who may have which modules of Node's. */
 const modules: Readonly<Record<string, readonly string[]>> = {
+  "node:fs": ["bot/app.ts", "bot/backend.ts", "bot/backup.ts"],
   "node:http": ["bot/http/"],
   "node:https": ["bot/http/"],
+  "node:os": ["bot/app.ts"],
 };
 
 /** Parts of the bot that stages share. Every other file directly in `bot/` is a stage, and its functions reach others only through `app.ts`. */
@@ -68,7 +69,7 @@ const parts = new Set([
 ]);
 
 /** Who puts the bot together; nobody imports these but each other. */
-const isRoot = (path: string) => /^bot\/(main|app)\.ts$/.test(path) || path.startsWith("bot/demo/");
+const isRoot = (path: string) => /^bot\/(main|app|backend)\.ts$/.test(path) || path.startsWith("bot/demo/");
 
 /** `bot/http/route.ts` belongs to `bot/http`, `bot/audit/bundle.ts` to `bot/audit`, as `bot/audit.ts` does. */
 function unitOf(path: string): string {
@@ -102,9 +103,9 @@ function faultOfImport({ from, to, typeOnly }: Import): string[] {
   }
   if (to === "package.json") return [];
   if (!/^(bot|cards|shared|kubectl-steward)\//.test(to)) {
-    if (libraries.has(to))
+    if (libraries.has(packageOf(to)))
       return to === "yaml" && (side === "shared" || side === "cards") ? fault(`${side}/ is pure`) : [];
-    const places = sdks[to];
+    const places = sdks[packageOf(to)];
     if (places === undefined) return fault("it has no place in the table of SDKs");
     return places.some((place) => from.startsWith(place)) ? [] : fault(`its place is ${places.join(" and ")}`);
   }
@@ -194,6 +195,11 @@ function namesOnlyTypes(names: string): boolean {
 
 function resolve(from: string, to: string): string {
   return to.startsWith(".") ? join(dirname(from), to) : to;
+}
+
+/** `@scope/name/deep/file.js` is of `@scope/name`. */
+function packageOf(specifier: string): string {
+  return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
 }
 
 /** Files that need each other to be there first. Types are no need. */

@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { field } from "../../shared/kube.ts";
+import { describePath } from "../../shared/parse.ts";
 
 /** One thing wrong with a configuration. `path` is as `safety.protectedNamespaces[1]`; empty for the file as a whole. */
 export interface Fault {
@@ -140,15 +141,6 @@ function offsetOf(document: Document, path: readonly Step[]): number | null {
     if (isNode(node) && node.range) return node.range[0];
   }
   return null;
-}
-
-/** `safety.protectedNamespaces[1]`; keys that are no plain words are quoted. */
-function describePath(path: readonly Step[]): string {
-  return path.reduce<string>((text, step) => {
-    if (typeof step === "number") return `${text}[${step}]`;
-    if (!/^[A-Za-z_][\w-]*$/.test(step)) return `${text}[${JSON.stringify(step)}]`;
-    return text === "" ? step : `${text}.${step}`;
-  }, "");
 }
 
 /** `ENOENT` and the like: what a person can search for. */

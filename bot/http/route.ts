@@ -3,10 +3,10 @@ import { z } from "zod";
 import { Nothing, parseSince } from "../../shared/api/common.ts";
 import type { Role } from "../../shared/approval.ts";
 import { StewardError } from "../../shared/errors.ts";
+import { parse } from "../../shared/parse.ts";
 import type { Clock } from "../edges.ts";
 import type { PageQuery, Store } from "../store.ts";
 import type { Answer } from "./answer.ts";
-import { parse } from "./parse.ts";
 import type { Caller, HttpMetrics, Readiness, Services, Session } from "./services.ts";
 
 /**

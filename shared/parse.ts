@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { StewardError } from "../../shared/errors.ts";
+import { StewardError } from "./errors.ts";
 
 /** Parses what came from outside. Throws `invalid` with the path of the first wrong field. */
 export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
@@ -40,9 +40,12 @@ function closest(alternatives: readonly Issues[]): Issues | null {
   return byMisses[0]?.issues ?? null;
 }
 
-function describePath(path: readonly PropertyKey[]): string {
+/** `safety.protectedNamespaces[1]`; a key that is no plain word is quoted. */
+export function describePath(path: readonly PropertyKey[]): string {
   return path.reduce<string>((text, step) => {
     if (typeof step === "number") return `${text}[${step}]`;
-    return text === "" ? String(step) : `${text}.${String(step)}`;
+    const key = String(step);
+    if (!/^[A-Za-z_][\w-]*$/.test(key)) return `${text}[${JSON.stringify(key)}]`;
+    return text === "" ? key : `${text}.${key}`;
   }, "");
 }
