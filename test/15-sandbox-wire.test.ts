@@ -1,8 +1,7 @@
 /** The sandbox on the wire, and through @kubernetes/client-node. */
 import assert from "node:assert/strict";
-import { PassThrough } from "node:stream";
 import { after, before, describe, it } from "node:test";
-import { AppsV1Api, CoreV1Api, KubeConfig, Log, PatchStrategy, setHeaderOptions, Watch } from "@kubernetes/client-node";
+import { AppsV1Api, CoreV1Api, KubeConfig, PatchStrategy, setHeaderOptions, Watch } from "@kubernetes/client-node";
 import { parse } from "yaml";
 import { type Manifest, type Sandbox, startSandbox } from "../bot/sandbox/index.ts";
 import { until } from "./until.ts";
@@ -229,20 +228,23 @@ describe("the sandbox API server", () => {
     assert.equal(last?.user, "reader");
   });
 
-  it("follows logs and keeps those of the run before", async () => {
+  it("follows logs, and says when there was no run before", async () => {
     const core = kubeConfig.makeApiClient(CoreV1Api);
     const pods = await core.listNamespacedPod({ namespace: "default", labelSelector: "app=web" });
-    const stream = new PassThrough();
+    const name = pods.items[0]?.metadata?.name ?? "";
+    const response = await fetch(`${sandbox.url}/api/v1/namespaces/default/pods/${name}/log?follow=true&tailLines=1`, {
+      headers: { authorization: `Bearer ${tokenOf("admin")}` },
+    });
+    const reader = response.body?.getReader();
     let text = "";
-    stream.on("data", (data: Buffer) => {
-      text += data.toString();
+    await until("ticks", async () => {
+      const chunk = await reader?.read();
+      text += Buffer.from(chunk?.value ?? []).toString();
+      return text.split("tick").length > 3;
     });
-    const following = await new Log(kubeConfig).log("default", pods.items[0]?.metadata?.name ?? "", "web", stream, {
-      follow: true,
-      tailLines: 1,
-    });
-    await until("ticks", () => text.split("tick").length > 3);
-    following.abort();
+    await reader?.cancel();
+    const missing = await call("GET", `/api/v1/namespaces/default/pods/${name}/log?previous=true`);
+    assert.equal(missing.body["message"], `previous terminated container "web" in pod "${name}" not found`);
   });
 
   it("fails as told: a status, and a connection cut after the write took effect", async () => {

@@ -114,7 +114,10 @@ export function createKubelet(
     if (!pod?.spec.nodeName) return;
     const node = registry.store.get("/nodes", "", pod.spec.nodeName) as Node | undefined;
     if (!node) return;
-    if (pod.metadata.deletionTimestamp) return terminate(pod, running.get(key));
+    if (pod.metadata.deletionTimestamp) {
+      terminate(pod, running.get(key));
+      return;
+    }
     if (pod.status.phase === "Succeeded" || pod.status.phase === "Failed") return;
     const mine = running.get(key) ?? begin(pod);
     if (!mine.started) start(pod, mine);
@@ -264,13 +267,17 @@ export function createKubelet(
         "Pulled",
         `Container image "${image}" already present on machine and can be accessed by the pod`,
       );
-      return launch(mine, container);
+      launch(mine, container);
+      return;
     }
     tell(mine, container, "Normal", "Pulling", `Pulling image "${image}"`);
     later(container, script.pullMs, () => {
       clear(container);
       const present = scriptOf(container);
-      if (present.notFound) return pullFailed(mine, container, image);
+      if (present.notFound) {
+        pullFailed(mine, container, image);
+        return;
+      }
       container.pulled = true;
       container.pullFailures = 0;
       const took = `${present.pullMs}ms`;
@@ -440,7 +447,10 @@ export function createKubelet(
     container.backOffMs = wait === 0 ? firstBackOff : Math.min(maxBackOff, wait * 2);
     const ended = container.state;
     later(container, 1000, () => {
-      if (wait <= 1000) return relaunch(mine, container, ended);
+      if (wait <= 1000) {
+        relaunch(mine, container, ended);
+        return;
+      }
       const pod = current(mine.key);
       const who = pod ? `${pod.metadata.name}_${pod.metadata.namespace}(${mine.uid})` : "";
       container.lastState = ended;
@@ -623,7 +633,10 @@ export function createKubelet(
       if (left?.metadata.uid !== pod.metadata.uid) return;
       registry.remove(me, pods, namespace, name, { gracePeriodSeconds: 0, uid: pod.metadata.uid });
     };
-    if (!mine) return gone();
+    if (!mine) {
+      gone();
+      return;
+    }
     if (mine.stopping) return;
     mine.stopping = true;
     let longest = 0;

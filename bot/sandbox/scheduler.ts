@@ -89,7 +89,10 @@ export function createScheduler({ registry, clock, timers, caller, recorder }: C
       .filter(({ reasons }) => reasons.length === 0)
       .map(({ node }) => ({ node, load: running.filter((other) => other.spec.nodeName === node.metadata.name).length }))
       .toSorted((a, b) => a.load - b.load)[0]?.node;
-    if (!fitting) return fail(pod, key, verdicts);
+    if (!fitting) {
+      fail(pod, key, verdicts);
+      return;
+    }
     const target = fitting.metadata.name;
     // A binding leaves no owner of nodeName, as in a real cluster.
     const now = timestamp(clock.now());

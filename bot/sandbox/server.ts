@@ -6,50 +6,22 @@ import type { Duplex } from "node:stream";
 import { stringify as toYaml } from "yaml";
 import { authenticate, type Tokens } from "./authentication.ts";
 import { selfSigned } from "./certificate.ts";
-import {
-  aggregated,
-  aggregatedTypes,
-  apiGroup,
-  apiGroups,
-  apiResources,
-  apiVersions,
-  versionInfo,
-} from "./discovery.ts";
-import { toApi } from "./events-api.ts";
+import { documentAt } from "./documents.ts";
 import type { Faults } from "./faults.ts";
-import {
-  type ApiAnswer,
-  type ApiRequest,
-  findResource,
-  handle,
-  parseBody,
-  selection,
-  tokenRequest,
-  UnknownPath,
-} from "./handlers.ts";
-import { asObject, isObject } from "./json.ts";
+import { type ApiRequest, findResource, handle, parseBody, selection, tokenRequest, UnknownPath } from "./handlers.ts";
+import { asObject } from "./json.ts";
 import { type LogSource, streamLogs } from "./logs.ts";
 import type { KubeObject } from "./object.ts";
-import { openApiV2, openApiV3, openApiV3Index } from "./openapi.ts";
 import { acceptPortForward, type Forwards } from "./portforward.ts";
 import { protobufType, readProtobuf } from "./protobuf.ts";
 import { type Authorizer, refusal } from "./rbac.ts";
 import { isReviewKind, type Resource } from "./registry/kinds.ts";
 import type { Caller, Registry, User } from "./registry/registry.ts";
+import { createWatchPrinter, represent, shapeOf } from "./representation.ts";
 import { type Accepted, type RequestInfo, readAccept, readRequest } from "./request.ts";
 import { answerReview } from "./reviews.ts";
-import {
-  ApiError,
-  badRequest,
-  type FieldError,
-  forbidden,
-  invalid,
-  noSuchPath,
-  notAcceptable,
-  notImplemented,
-} from "./status.ts";
-import { partial, tableOf } from "./tables.ts";
-import { checkRevision, type Watch, watch } from "./watch.ts";
+import { ApiError, badRequest, type FieldError, forbidden, invalid } from "./status.ts";
+import { checkRevision, type WatchEvent, watch } from "./watch.ts";
 
 export interface SandboxRequest {
   readonly time: string;
@@ -162,7 +134,7 @@ export async function startServer(parts: ServerParts, host: string, port: number
     } catch (error) {
       if (error instanceof UnknownPath) {
         status = 404;
-        text(response, "404 page not found\n", 404);
+        send(exchange, 404, "404 page not found\n", "text/plain; charset=utf-8");
         return;
       }
       const failure = error instanceof ApiError ? error : internal(error);
@@ -197,7 +169,8 @@ export async function startServer(parts: ServerParts, host: string, port: number
   function answer(exchange: Exchange, user: User, body: string): void {
     const { info, query, request, response } = exchange;
     if (!info.isResource) {
-      answerPath(exchange);
+      const document = documentAt(registry, info.path, exchange.accepts, request.headers.host ?? "");
+      send(exchange, 200, document.body, document.contentType);
       return;
     }
     const resource = findResource(registry, info);
@@ -210,7 +183,7 @@ export async function startServer(parts: ServerParts, host: string, port: number
       return;
     }
     if (info.subresource === "log" && resource.resource === "pods" && info.verb === "get") {
-      closers.add(streamLogs(registry, parts.logs, info, query, response));
+      whenClosed(response, streamLogs(registry, parts.logs, info, query, response));
       return;
     }
     if (info.subresource === "portforward") throw badRequest("Upgrade request required");
@@ -224,7 +197,9 @@ export async function startServer(parts: ServerParts, host: string, port: number
       return;
     }
     const api: ApiRequest = { info, query, contentType, body, caller };
-    write(exchange, handle(registry, api));
+    const shape = shapeOf(exchange.accepts, query);
+    const result = handle(registry, api);
+    send(exchange, result.kind === "list" ? 200 : result.code, represent(result, shape, registry.clock.now()));
   }
 
   function callerOf({ query, request, response }: Exchange, user: User, contentType: string): Caller {
@@ -255,182 +230,51 @@ export async function startServer(parts: ServerParts, host: string, port: number
     };
   }
 
-  function answerPath(exchange: Exchange): void {
-    const { info, accepts, request } = exchange;
-    const path = info.path.replace(/(.)\/$/, "$1");
-    const discovery = accepts.find(
-      (accepted) =>
-        accepted.parameters["as"] === "APIGroupDiscoveryList" &&
-        accepted.parameters["g"] === aggregatedTypes &&
-        accepted.type === "application/json",
-    );
-    const address = request.headers.host ?? "";
-    if (path === "/version") return send(exchange, 200, versionInfo());
-    if (["/healthz", "/livez", "/readyz"].includes(path)) return text(exchange.response, "ok");
-    if ((path === "/api" || path === "/apis") && discovery) {
-      const version = discovery.parameters["v"] ?? "v2";
-      const type = `application/json;g=${aggregatedTypes};v=${version};as=APIGroupDiscoveryList`;
-      return send(exchange, 200, aggregated(registry.kinds, path === "/api", version), type);
-    }
-    if (path === "/api") return send(exchange, 200, apiVersions(address));
-    if (path === "/apis") return send(exchange, 200, apiGroups(registry.kinds));
-    if (path === "/openapi/v2") {
-      if (!accepts.some(({ type }) => type === "application/json" || type === "*/*" || type === "application/*")) {
-        throw notAcceptable();
-      }
-      return send(exchange, 200, openApiV2(registry));
-    }
-    if (path === "/openapi/v3") return send(exchange, 200, openApiV3Index(registry));
-    if (path.startsWith("/openapi/v3/")) {
-      const document = openApiV3(registry, path.slice("/openapi/v3/".length));
-      if (document) return send(exchange, 200, document);
-    }
-    const parts = path.split("/").filter((part) => part !== "");
-    const resources =
-      parts[0] === "api" && parts.length === 2
-        ? apiResources(registry.kinds, "", parts[1] ?? "")
-        : parts[0] === "apis" && parts.length === 3
-          ? apiResources(registry.kinds, parts[1] ?? "", parts[2] ?? "")
-          : parts[0] === "apis" && parts.length === 2
-            ? apiGroup(registry.kinds, parts[1] ?? "")
-            : undefined;
-    if (!resources) throw noSuchPath();
-    return send(exchange, 200, resources);
-  }
-
-  function startWatch(exchange: Exchange, resource: Resource): void {
-    const { info, query, response, request } = exchange;
+  function startWatch({ info, query, accepts, response }: Exchange, resource: Resource): void {
     const resourceVersion = query.get("resourceVersion") ?? "";
     checkRevision(registry.store, resourceVersion);
-    const shape = shapeFor(exchange);
+    const shape = shapeOf(accepts, query);
+    const printer = createWatchPrinter(resource, shape, registry.clock.now);
     const { matches } = selection(resource, query);
-    let headers = true;
+    const table = shape.as === "table" ? ";as=Table;g=meta.k8s.io;v=v1" : "";
     response.writeHead(200, {
-      "Content-Type": shape.table
-        ? "application/json;as=Table;g=meta.k8s.io;v=v1;stream=watch"
-        : "application/json;stream=watch",
+      "Content-Type": `application/json${table};stream=watch`,
       "Cache-Control": "no-cache, private",
     });
     response.flushHeaders();
-    const print = (object: KubeObject): unknown => {
-      const shown = toApi(resource, object);
-      if (shape.partial) return partial(shown);
-      if (!shape.table) return shown;
-      const { resourceVersion: version = "" } = object.metadata;
-      const table = tableOf(
-        resource,
-        [object],
-        registry.clock.now(),
-        shape.include,
-        { resourceVersion: version },
-        headers,
-      );
-      headers = false;
-      return table;
-    };
-    const bookmarks = query.get("allowWatchBookmarks") === "true";
-    let running: Watch | undefined;
     const started = watch(
       registry.store,
       {
         storage: resource.storage,
         namespace: resource.namespaced ? info.namespace : "",
         resourceVersion,
-        bookmarks,
         sendInitialEvents: query.get("sendInitialEvents") === "true",
         matches,
       },
-      ({ type, object }) => {
-        let shown = object;
-        if (type === "BOOKMARK") {
-          const kind = { kind: resource.kind, apiVersion: resource.apiVersion, ...asObject(object) };
-          shown = shape.table
-            ? tableOf(
-                resource,
-                [{ ...kind, metadata: { name: "", ...asObject(asObject(object)["metadata"]) } }],
-                registry.clock.now(),
-                shape.include,
-                {},
-                false,
-              )
-            : kind;
-        } else if (type !== "ERROR") shown = print(object as KubeObject);
-        response.write(`${JSON.stringify({ type, object: shown })}\n`);
-      },
+      (event) => response.write(`${JSON.stringify(print(printer, event))}\n`),
     );
-    running = started;
     if (!started) {
       response.end();
       return;
     }
-    const interval = bookmarks ? setInterval(() => started.bookmark(), bookmarkEvery) : undefined;
-    const seconds = Number(query.get("timeoutSeconds") ?? 0);
-    const limit = setTimeout(
-      () => response.end(),
-      (seconds > 0 ? seconds : 1800 + Math.floor(Math.random() * 1800)) * 1000,
-    );
-    const close = () => {
-      running?.stop();
-      running = undefined;
+    const wantsBookmarks = query.get("allowWatchBookmarks") === "true";
+    const interval = wantsBookmarks ? setInterval(() => started.bookmark(), bookmarkEvery) : undefined;
+    const seconds = Number(query.get("timeoutSeconds") ?? 0) || 1800 + Math.floor(Math.random() * 1800);
+    const limit = setTimeout(() => response.end(), seconds * 1000);
+    whenClosed(response, () => {
+      started.stop();
       clearInterval(interval);
       clearTimeout(limit);
-      closers.delete(close);
+    });
+  }
+
+  /** Once, when the client leaves or the server stops. */
+  function whenClosed(response: ServerResponse, close: () => void): void {
+    const once = () => {
+      if (closers.delete(once)) close();
     };
-    closers.add(close);
-    response.on("close", close);
-    request.on("close", close);
-  }
-
-  function shapeFor({ accepts, query }: Exchange): { table: boolean; partial: boolean; include: string } {
-    const include = query.get("includeObject") || "Metadata";
-    for (const { type, parameters } of accepts) {
-      const json =
-        type === "application/json" || type === "application/yaml" || type === "*/*" || type === "application/*";
-      if (!json) continue;
-      if (parameters["as"] === "Table" && parameters["v"] === "v1") return { table: true, partial: false, include };
-      if (parameters["as"]?.startsWith("PartialObjectMetadata")) return { table: false, partial: true, include };
-      if (parameters["as"] === undefined) return { table: false, partial: false, include };
-    }
-    if (accepts.some(({ type }) => type === protobufType))
-      throw notImplemented("answers in protobuf; ask for JSON too");
-    throw notAcceptable();
-  }
-
-  function write(exchange: Exchange, result: ApiAnswer): void {
-    const { resource } = result;
-    const shape = shapeFor(exchange);
-    const now = registry.clock.now();
-    if (result.kind === "list") {
-      if (shape.table) {
-        const stored = result.items;
-        return send(exchange, 200, tableOf(resource, stored, now, shape.include, result.metadata));
-      }
-      if (shape.partial) {
-        return send(exchange, 200, {
-          kind: "PartialObjectMetadataList",
-          apiVersion: "meta.k8s.io/v1",
-          metadata: result.metadata,
-          items: result.items.map(partial),
-        });
-      }
-      // Items of a typed list carry no kind of their own, those of a custom one do.
-      const items = resource.custom ? result.items : result.items.map(({ kind: _, apiVersion: __, ...rest }) => rest);
-      return send(exchange, 200, {
-        kind: `${resource.kind}List`,
-        apiVersion: resource.apiVersion,
-        metadata: result.metadata,
-        items,
-      });
-    }
-    const object = result.object;
-    const printable = isObject(object) && object["kind"] === resource.kind && "metadata" in object;
-    if (shape.table && printable) {
-      const kube = object as KubeObject;
-      const { resourceVersion = "" } = kube.metadata;
-      return send(exchange, result.code, tableOf(resource, [kube], now, shape.include, { resourceVersion }));
-    }
-    if (shape.partial && printable) return send(exchange, result.code, partial(object as KubeObject));
-    return send(exchange, result.code, object);
+    closers.add(once);
+    response.on("close", once);
   }
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -514,7 +358,7 @@ function readable(contentType: string, body: string): unknown {
 
 function send({ accepts, response, request }: Exchange, code: number, body: unknown, type?: string): void {
   const yaml = type === undefined && accepts[0]?.type === "application/yaml";
-  const payload = yaml ? toYaml(body) : `${JSON.stringify(body)}\n`;
+  const payload = typeof body === "string" ? body : yaml ? toYaml(body) : `${JSON.stringify(body)}\n`;
   response.writeHead(code, {
     "Content-Type": type ?? (yaml ? "application/yaml" : "application/json"),
     "Cache-Control": "no-cache, private",
@@ -523,9 +367,13 @@ function send({ accepts, response, request }: Exchange, code: number, body: unkn
   response.end(request.method === "HEAD" ? "" : payload);
 }
 
-function text(response: ServerResponse, body: string, code = 200): void {
-  response.writeHead(code, { "Content-Type": "text/plain; charset=utf-8" });
-  response.end(body);
+function print(printer: ReturnType<typeof createWatchPrinter>, { type, object }: WatchEvent): unknown {
+  if (type === "ERROR") return { type, object };
+  const shown =
+    type === "BOOKMARK"
+      ? printer.bookmark(asObject(asObject(object)["metadata"]))
+      : printer.object(object as KubeObject);
+  return { type, object: shown };
 }
 
 /** A response whose writes go nowhere, for the fault that drops the connection after the request took effect. */

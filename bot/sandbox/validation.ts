@@ -473,7 +473,7 @@ function service(spec: JsonObject, old: JsonObject | undefined, report: Report):
     }
     if (list.length > 1 && !port["name"]) report({ type: "Required", field: `spec.ports[${i}].name`, detail: "" });
   });
-  if (old && old["clusterIP"] && type !== "ExternalName" && spec["clusterIP"] !== old["clusterIP"]) {
+  if (old?.["clusterIP"] && type !== "ExternalName" && spec["clusterIP"] !== old["clusterIP"]) {
     report({
       type: "Invalid",
       field: "spec.clusterIPs[0]",

@@ -7,7 +7,6 @@ export interface WatchOptions {
   readonly storage: string;
   readonly namespace: string;
   readonly resourceVersion: string;
-  readonly bookmarks: boolean;
   readonly sendInitialEvents: boolean;
   readonly matches: (object: KubeObject) => boolean;
 }

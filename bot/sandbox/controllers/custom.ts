@@ -123,7 +123,10 @@ export function createCustomResourceController({ registry, clock, timers, caller
     if (!definition) return;
     const spec = asObject(definition["spec"]);
     const versions = asList(spec["versions"]).map(asObject);
-    if (definition.metadata.deletionTimestamp) return finalize(definition);
+    if (definition.metadata.deletionTimestamp) {
+      finalize(definition);
+      return;
+    }
     registry.kinds.remove(asString(spec["group"]), asString(at(spec, "names", "plural")));
     for (const version of versions) {
       if (version["served"] === true) registry.kinds.define(customResource(registry.schema, definition, version));

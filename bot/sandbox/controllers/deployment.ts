@@ -79,19 +79,24 @@ export function createDeploymentController({
     const [namespace = "", name = ""] = key.split("/");
     const deployment = registry.store.get(deployments.storage, namespace, name) as Deployment | undefined;
     if (!deployment) return;
-    if (deployment.metadata.deletionTimestamp) return writeStatus(deployment, undefined, ownedSets(deployment));
+    if (deployment.metadata.deletionTimestamp) {
+      writeStatus(deployment, undefined, ownedSets(deployment));
+      return;
+    }
     const template = withoutHash(deployment.spec.template);
     const sets = ownedSets(deployment);
     let current = sets.find((set) => equal(withoutHash(set.spec.template), template));
     const previous = sets.filter((set) => set !== current);
     if (deployment.spec.paused) {
       scaleAll(deployment, current, previous);
-      return finish(deployment, current);
+      finish(deployment, current);
+      return;
     }
     current = ensureCurrent(deployment, current, previous);
     if (isScaling(deployment, sets)) {
       scaleAll(deployment, current, previous);
-      return finish(deployment, current);
+      finish(deployment, current);
+      return;
     }
     if (deployment.spec.strategy?.type === "Recreate") recreate(deployment, current, previous);
     else roll(deployment, current, previous);

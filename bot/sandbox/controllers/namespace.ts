@@ -12,7 +12,10 @@ export function createNamespaceController({ registry, clock, timers, caller }: C
   function sync(name: string): void {
     const namespace = registry.store.get(namespaces.storage, "", name);
     if (!namespace) return;
-    if (!namespace.metadata.deletionTimestamp) return furnish(name);
+    if (!namespace.metadata.deletionTimestamp) {
+      furnish(name);
+      return;
+    }
     let left = 0;
     for (const resource of registry.kinds.all()) {
       if (!resource.namespaced || resource.group === "events.k8s.io" || !resource.verbs.includes("list")) continue;

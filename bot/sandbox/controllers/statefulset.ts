@@ -4,7 +4,7 @@ import { controllerOf, type Pod, type StatefulSet } from "../object.ts";
 import { ApiError } from "../status.ts";
 import { keyOf } from "../storage.ts";
 import type { Controller, ControllerContext } from "./context.ts";
-import { createPod, isReady, ownerReference, podsOf } from "./pods.ts";
+import { createPod, isActive, isReady, ownerReference, podsOf } from "./pods.ts";
 import { createQueue } from "./queue.ts";
 import { currentRevision } from "./revisions.ts";
 
@@ -34,32 +34,19 @@ export function createStatefulSetController({
   }
 
   function act(set: StatefulSet, revision: string, key: string): void {
-    const { namespace = "", name } = set.metadata;
+    const { name } = set.metadata;
     const wanted = set.spec.replicas ?? 1;
     const parallel = set.spec.podManagementPolicy === "Parallel";
     const own = new Map(podsOf(registry.store, set).map((pod) => [pod.metadata.name, pod]));
     for (let i = 0; i < wanted; i += 1) {
       const pod = own.get(`${name}-${i}`);
-      if (!pod) {
-        try {
-          create(set, i, revision);
-        } catch (error) {
-          if (!(error instanceof ApiError)) throw error;
-          events.event(
-            set,
-            "Warning",
-            "FailedCreate",
-            `create Pod ${name}-${i} in StatefulSet ${name} failed error: ${error.message}`,
-          );
-          queue.addAfter(key, 5000);
-          return;
-        }
-        if (!parallel) return;
-      } else if (pod.status.phase === "Failed" || pod.status.phase === "Succeeded") {
-        remove(set, pod);
-        if (!parallel) return;
-      } else if (!parallel && (!isReady(pod) || pod.metadata.deletionTimestamp))
-        return updateOne(set, revision, own, wanted, namespace);
+      const waits = pod !== undefined && isActive(pod) && !isReady(pod);
+      const settled = pod === undefined ? createOne(set, i, revision, key) : replaceEnded(set, pod);
+      if (settled && !waits) continue;
+      if (parallel) continue;
+      // In order: nothing further until this one is ready; a bad one may still be replaced by a newer revision.
+      if (waits) updateOne(set, revision, own, wanted);
+      return;
     }
     const surplus = [...own.values()]
       .filter((pod) => Number(pod.metadata.name.slice(name.length + 1)) >= wanted)
@@ -70,23 +57,42 @@ export function createStatefulSetController({
       if (!pod.metadata.deletionTimestamp) remove(set, pod);
       if (!parallel) return;
     }
-    updateOne(set, revision, own, wanted, namespace);
+    updateOne(set, revision, own, wanted);
+  }
+
+  /** False, always: what was just created is not ready yet. */
+  function createOne(set: StatefulSet, index: number, revision: string, key: string): false {
+    try {
+      create(set, index, revision);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      const { name } = set.metadata;
+      const message = `create Pod ${name}-${index} in StatefulSet ${name} failed error: ${error.message}`;
+      events.event(set, "Warning", "FailedCreate", message);
+      queue.addAfter(key, 5000);
+    }
+    return false;
+  }
+
+  /** False for a pod that has ended and is deleted to be made again, or is on its way out. */
+  function replaceEnded(set: StatefulSet, pod: Pod): boolean {
+    if (pod.metadata.deletionTimestamp) return false;
+    if (pod.status.phase !== "Failed" && pod.status.phase !== "Succeeded") return true;
+    remove(set, pod);
+    return false;
   }
 
   /** Deletes the highest pod of an older revision, unless a newer one still comes up. */
-  function updateOne(
-    set: StatefulSet,
-    revision: string,
-    own: ReadonlyMap<string, Pod>,
-    wanted: number,
-    _namespace: string,
-  ): void {
+  function updateOne(set: StatefulSet, revision: string, own: ReadonlyMap<string, Pod>, wanted: number): void {
     if (set.spec.updateStrategy?.type === "OnDelete") return;
     const partition = set.spec.updateStrategy?.rollingUpdate?.partition ?? 0;
     for (let i = wanted - 1; i >= partition; i -= 1) {
       const pod = own.get(`${set.metadata.name}-${i}`);
       if (!pod || pod.metadata.deletionTimestamp) return;
-      if (pod.metadata.labels?.[hashLabel] !== revision) return remove(set, pod);
+      if (pod.metadata.labels?.[hashLabel] !== revision) {
+        remove(set, pod);
+        return;
+      }
       if (!isReady(pod)) return;
     }
   }
