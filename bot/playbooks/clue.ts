@@ -20,6 +20,13 @@ interface Pattern {
 /** From the most telling to the least; the last line of a log that fits the first of them decides. */
 const patterns: readonly Pattern[] = [
   {
+    // DATABASE_URL is required
+    pattern:
+      /\b[A-Z][A-Z0-9]{0,40}_[A-Z0-9_]{1,60}\b.{0,40}\b(?:required|not set|missing|must be set|undefined|unset|empty)\b|\b(?:[Mm]issing|[Rr]equired|[Uu]nset|[Uu]ndefined)\b.{0,40}\b[A-Z][A-Z0-9]{0,40}_[A-Z0-9_]{1,60}\b/,
+    outside: false,
+    meaning: { en: "a setting is missing", "zh-CN": "缺少配置项" },
+  },
+  {
     pattern:
       /\b(?:missing|required|undefined|not set|must be set|no value for)\b.{0,60}\b(?:env|environment|variable|config|setting|option|property|flag)\b|\b(?:env|environment variable|config(?:uration)?)\b.{0,60}\b(?:missing|required|not set|not found|undefined|must be set)\b/i,
     outside: false,
