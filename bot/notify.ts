@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Card, Text } from "../cards/card.ts";
 import { foreign, joinText } from "../cards/text.ts";
-import { headlineOf, incidentCard } from "../cards/views/incident.ts";
+import { headlineOf } from "../cards/views/headline.ts";
+import { incidentCard } from "../cards/views/incident.ts";
 import { noticeCard } from "../cards/views/notice.ts";
 import { placeOf, proposalCard } from "../cards/views/proposal.ts";
 import type { View } from "../cards/views/view.ts";

@@ -1,6 +1,6 @@
 import type { Card, CardOf, Fact, Text } from "../card.ts";
 import { own, say } from "../text.ts";
-import { levelOf } from "./incident.ts";
+import { levelOf } from "./headline.ts";
 import type { View } from "./view.ts";
 
 export interface DigestFacts {

@@ -139,8 +139,8 @@ function endWord(state: ProposalState, words: View["words"]["step"]): string {
 function outcome(facts: ProposalFacts, view: View, alert: AlertOutcome | null): Text | null {
   const { proposal, execution, verification } = facts;
   const { words } = view;
-  const said = execution?.message ?? proposal.reason;
-  const because = said === null || said === "" ? [] : [[foreign("cluster", said, 400)]];
+  const why = (said: string | null) => (said === null || said === "" ? [] : [[foreign("cluster", said, 400)]]);
+  const because = why(execution?.message ?? proposal.reason);
   const ended = (text: string, ...more: readonly Text[]) => joinText([own(text), ...more], words.gap);
   switch (proposal.state) {
     case "succeeded":
@@ -148,7 +148,7 @@ function outcome(facts: ProposalFacts, view: View, alert: AlertOutcome | null): 
     case "failed":
       return verification === null
         ? ended(words.failed, ...because)
-        : ended(words.failed, ...(canUndo(facts) ? [own(words.undoHint)] : []));
+        : ended(words.failed, ...why(proposal.reason), ...(canUndo(facts) ? [own(words.undoHint)] : []));
     case "unverified":
       return ended(words.unverified);
     case "unknown":
