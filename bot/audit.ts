@@ -17,7 +17,7 @@ export interface AuditOptions {
   publish: (checkpoint: Checkpoint) => void;
 }
 
-export interface ExportFilter {
+interface ExportFilter {
   since: Date | null;
   until: Date | null;
   incident: string | null;

@@ -21,7 +21,7 @@ type Settled = ReturnType<typeof settle>;
 export type Config = Frozen<Omit<Settled, "policy">> & Readonly<Pick<Settled, "policy">>;
 
 /** Where a rule stands, for what is said about it later. */
-export interface Place {
+interface Place {
   file: string | null;
   line: number | null;
 }

@@ -7,8 +7,7 @@ import type { Backlog, OutboxMetrics } from "./outbox.ts";
 import type { Store } from "./store.ts";
 
 /** The stages of SPEC 3, in their order: the only values of the label `stage`. */
-export const stages = ["ingest", "receive", "investigate", "propose", "gate", "execute", "verify", "deliver"] as const;
-export type Stage = (typeof stages)[number];
+type Stage = "ingest" | "receive" | "investigate" | "propose" | "gate" | "execute" | "verify" | "deliver";
 
 /** What is true right now; asked for at each scrape. */
 export interface Snapshot {
@@ -36,16 +35,15 @@ export interface Metrics {
   step(actionType: string, status: AuditStatus): void;
 }
 
-export const deliveryOutcomes = [
-  "accepted",
-  "repeat",
-  "unauthenticated",
-  "invalid",
-  "too_large",
-  "unsupported",
-  "unavailable",
-] as const;
-export type DeliveryOutcome = (typeof deliveryOutcomes)[number];
+/** What became of a webhook delivery. */
+export type DeliveryOutcome =
+  | "accepted"
+  | "repeat"
+  | "unauthenticated"
+  | "invalid"
+  | "too_large"
+  | "unsupported"
+  | "unavailable";
 
 /**
  * Everything under `/metrics`, prefix `steward_`. Every label has a closed set of values, so no alert, user or object can make
