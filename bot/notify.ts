@@ -16,7 +16,8 @@ import { gatherIncident, gatherProposal } from "./notify/facts.ts";
 import type { Address, Router } from "./router.ts";
 import type { Store, StoredCard, User } from "./store.ts";
 
-export type NeedReason = "approval" | "failed" | "needs_human" | "escalated" | "still_firing";
+/** `notify`: the rule calls people at once (SPEC 6). */
+export type NeedReason = "notify" | "approval" | "failed" | "needs_human" | "escalated" | "still_firing" | "notify";
 
 export interface Notice {
   title: string;

@@ -189,6 +189,19 @@ test("who is needed is called once for each reason, by name and by their account
   assert.equal(chat.lines.length, 2, "another reason rings again");
 });
 
+test("an alert that goes to people rings as soon as its card stands, without a user to call too", async (t) => {
+  const chat = createFakeChat("slack");
+  const opened = desk(t, { channels: [chat] });
+  const { id } = fire(opened, { route: "notify" });
+  opened.store.transact(() => opened.notify.need({ incidentId: id }, "notify"));
+  await opened.settle();
+  assert.deepEqual(chat.tried, ["send", "line"]);
+  assert.equal(
+    plain(chat.lines[0]?.line.text ?? []),
+    "Look at this: Critical · payment/checkout · KubePodCrashLooping",
+  );
+});
+
 test("each channel reads the card and the call in its own language", async (t) => {
   const slack = createFakeChat("slack", { locale: "en" });
   const feishu = createFakeChat("feishu");

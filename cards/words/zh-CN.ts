@@ -208,6 +208,7 @@ export const zhCN: Words = {
   },
 
   need: {
+    notify: (what) => say`请立即查看：${what}`,
     approval: (what, code) => say`等待审批：${what} [${own(code)}]`,
     failed: (what) => say`执行失败：${what}`,
     needs_human: (what) => say`需要人工处理：${what}`,
