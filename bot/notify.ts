@@ -17,7 +17,7 @@ import type { Address, Router } from "./router.ts";
 import type { Store, StoredCard, User } from "./store.ts";
 
 /** `notify`: the rule calls people at once (SPEC 6). */
-export type NeedReason = "notify" | "approval" | "failed" | "needs_human" | "escalated" | "still_firing" | "notify";
+export type NeedReason = "notify" | "approval" | "failed" | "needs_human" | "escalated" | "still_firing";
 
 export interface Notice {
   title: string;

@@ -39,6 +39,9 @@ interface Lane {
 /** Waits before the second, third, … try; after the last one a delivery is dead. */
 const backoffMs = [1_000, 5_000, 15_000, 60_000];
 
+/** When the store could not be read, how long until it is read again. */
+const refillAgainMs = 5_000;
+
 /**
  * The queue between ingest and the incidents: first in, first out within an alert group, side by side across groups. Its rows are the receipts;
  * what is in memory is a window over them, so nothing is lost with the process.
@@ -52,7 +55,7 @@ export function createQueue({ capacity, workers, work, store, notify, clock, log
   /** Whether rows are waiting that are not in memory. Until they are fetched nothing may be pushed, or it would overtake them. */
   let behind = false;
 
-  return { push, size: () => known.size, isFull: () => known.size >= capacity, refill, drain };
+  return { push, size: () => known.size, isFull: () => behind || known.size >= capacity, refill, drain };
 
   function push(receipt: QueuedReceipt): boolean {
     if (stopping.signal.aborted) return false;
@@ -81,8 +84,8 @@ export function createQueue({ capacity, workers, work, store, notify, clock, log
     try {
       refill();
     } catch (error) {
-      // The next delivery that ends or comes in tries again.
       log.error("the queue could not be filled from the store", { error: String(error) });
+      clock.sleep(refillAgainMs, stopping.signal).then(fetchWhenLow, () => undefined);
     }
   }
 

@@ -51,6 +51,7 @@ export interface Store {
   readonly cards: CardStore;
   readonly outbox: OutboxStore;
   readonly users: UserStore;
+  readonly events: EventStore;
 }
 
 /** A page of a list, newest first. `cursor` is opaque; null when there is no more. */
@@ -192,8 +193,8 @@ export interface IncidentStore {
   countOpen(): number;
   /** Open ones whose investigation is queued or was running when the process ended. */
   toInvestigate(): string[];
-  /** When people are asked for again unless somebody claimed, decided or ignored it by then; null: never. Starts the wait anew. */
-  escalateAt(id: string, at: Date | null): void;
+  /** People are asked for again at this time, or at one given before if that is earlier, unless somebody has claimed, decided or ignored it. */
+  escalateBy(id: string, at: Date): void;
   /** What the clock had to say was said, now, and is not said again. */
   noteSaid(id: string, what: "escalated" | "reminded"): void;
   /** Ids of open, unclaimed, not joined incidents whose time to escalate has come and that were not escalated yet. */
@@ -441,6 +442,14 @@ export interface OutboxStore {
   /** When the oldest undelivered item of a channel was queued. */
   oldest(channel: string): Date | null;
   countQueued(channel: string): number;
+}
+
+/** What came in from the channels, so that nothing is done twice for being delivered twice. */
+export interface EventStore {
+  /** Whether this event is seen for the first time; it is not from then on. */
+  take(channel: string, event: string): boolean;
+  /** Forgets events seen before `before`. */
+  prune(before: Date): void;
 }
 
 // Identity -----------------------------------------------------------------------------------------------------------

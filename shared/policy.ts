@@ -67,13 +67,17 @@ export function rulesInForce(configured: readonly Rule[]): readonly Rule[] {
   return configured.length > 0 ? configured : builtinRules;
 }
 
-export interface Decision {
+/** What a rule, or several together, made of an incident. */
+export interface Care {
   /** Name of the rule that matched; null when none did. */
   rule: string | null;
   route: Route;
-  /** What may be done without a person; empty on every route but autofix. */
-  allow: readonly ActionKind[];
+  /** Kinds of action that need no person; empty on every route but autofix. */
+  allow: readonly string[];
   mode: "enforce" | "shadow";
+}
+
+export interface Decision extends Care {
   /** When people are asked for again, in milliseconds after the incident began, and the user names to mention. */
   escalate: { after: number; mention: readonly string[] } | null;
   /** Why each earlier rule did not match, in words. */
@@ -115,20 +119,18 @@ export function evaluate(
 }
 
 /**
- * What holds for an incident whose alerts were routed differently: the most careful route. On the same route only what both allow, a shadow
- * if one is, and the earlier escalation.
+ * What holds for an incident whose alerts were routed differently: the most careful route. On the same route only what both allow, and a shadow if
+ * one is.
  */
-export function moreCareful(a: Decision, b: Decision): Decision {
-  const [first, second] = routesByCare.indexOf(b.route) < routesByCare.indexOf(a.route) ? [b, a] : [a, b];
-  if (first.route !== second.route) return first;
+export function moreCareful(a: Care, b: Care): Care {
+  const [{ rule, route, allow, mode }, other] =
+    routesByCare.indexOf(b.route) < routesByCare.indexOf(a.route) ? [b, a] : [a, b];
+  if (route !== other.route) return { rule, route, allow, mode };
   return {
-    ...first,
-    allow: first.allow.filter((kind) => second.allow.includes(kind)),
-    mode: first.mode === "shadow" || second.mode === "shadow" ? "shadow" : "enforce",
-    escalate:
-      first.escalate === null || (second.escalate !== null && second.escalate.after < first.escalate.after)
-        ? second.escalate
-        : first.escalate,
+    rule,
+    route,
+    allow: allow.filter((kind) => other.allow.includes(kind)),
+    mode: mode === "shadow" || other.mode === "shadow" ? "shadow" : "enforce",
   };
 }
 

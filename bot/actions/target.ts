@@ -124,7 +124,7 @@ async function readOwner(
   }
 }
 
-async function typeOf(
+export async function typeOf(
   read: ClusterReader,
   { apiVersion, kind }: OwnerReference,
   signal: AbortSignal | undefined,

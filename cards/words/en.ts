@@ -223,13 +223,12 @@ export const en = {
   } satisfies Record<ButtonAction, string>,
 
   need: {
-    notify: (what: Part): Text => say`Look at this: ${what}`,
+    notify: (what: Part): Text => say`Look at this now: ${what}`,
     approval: (what: Part, code: string): Text => say`Waits for approval: ${what} [${own(code)}]`,
     failed: (what: Part): Text => say`Failed: ${what}`,
     needs_human: (what: Part): Text => say`Needs a person: ${what}`,
     escalated: (what: Part): Text => say`Nobody has taken this yet: ${what}`,
     still_firing: (what: Part): Text => say`Still firing after 4 h: ${what}`,
-    notify: (what: Part): Text => say`Look at this now: ${what}`,
     who: (names: Part): Text => say`needed: ${names}`,
   },
 

@@ -115,7 +115,9 @@ export function createIncidentStore({ db, now }: Connection): IncidentStore {
     `${select} WHERE state = 'open' AND started_at >= ? AND root ->> 'confirmed' = 0 ORDER BY started_at, rowid LIMIT ?`,
   );
   const joinedTo = ids("SELECT id FROM incidents WHERE joined = ? ORDER BY started_at, rowid");
-  const escalateAt = db.prepare("UPDATE incidents SET escalate_at = ?, escalated_at = NULL WHERE id = ?");
+  const escalateBy = db.prepare(
+    "UPDATE incidents SET escalate_at = min(coalesce(escalate_at, @at), @at) WHERE id = @id",
+  );
   const said = {
     escalated: db.prepare("UPDATE incidents SET escalated_at = ? WHERE id = ?"),
     reminded: db.prepare("UPDATE incidents SET reminded_at = ? WHERE id = ?"),
@@ -146,9 +148,9 @@ export function createIncidentStore({ db, now }: Connection): IncidentStore {
       void setDiagnosis.run(JSON.stringify(Diagnosis.parse(diagnosis)), now().toISOString(), id),
     countOpen: () => countOpen.get() ?? 0,
     toInvestigate: () => toInvestigate.all(),
-    escalateAt(id, at) {
+    escalateBy(id, at) {
       now();
-      escalateAt.run(time(at), id);
+      escalateBy.run({ id, at: at.toISOString() });
     },
     noteSaid: (id, what) => void said[what].run(now().toISOString(), id),
     toEscalate: (at) => toEscalate.all(at.toISOString()),
