@@ -198,7 +198,7 @@ test("an alert that goes to people rings as soon as its card stands, without a u
   assert.deepEqual(chat.tried, ["send", "line"]);
   assert.equal(
     plain(chat.lines[0]?.line.text ?? []),
-    "Look at this: Critical · payment/checkout · KubePodCrashLooping",
+    "Look at this now: Critical · payment/checkout · KubePodCrashLooping",
   );
 });
 
