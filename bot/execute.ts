@@ -68,6 +68,7 @@ const words = {
     "zh-CN": "本进程已不再持有 Lease，请求未发送",
   },
   notSent: { en: "Steward stopped before it was sent; nothing changed", "zh-CN": "Steward 在发送前停止，未做任何更改" },
+  raced: { en: "The object changed in the moment of the write", "zh-CN": "对象在写入的瞬间已被修改" },
   inDoubt: { en: "No answer came; looking at the cluster", "zh-CN": "未收到应答，正在检查集群状态" },
   neverArrived: { en: "The request did not reach the cluster", "zh-CN": "请求未到达集群" },
   observed: { en: "The change is in the cluster", "zh-CN": "更改已在集群中生效" },
@@ -99,7 +100,10 @@ export function createExecute(deps: Deps): Execute {
     const proposal = proposals.get(proposalId);
     if (proposal === null || proposal.state !== "approved") return;
     const baseline = await deps.baseline(proposal, signal);
-    const approved = await cleared(proposal, signal);
+    const approved = await cleared(proposal, signal).catch((error: unknown) => {
+      if (signal.aborted) return null; // still approved: the next start takes it up
+      throw error;
+    });
     if (approved === null) return;
     await failpoint("cleared");
     if (begin(approved, baseline)) await perform(approved);
@@ -152,7 +156,12 @@ export function createExecute(deps: Deps): Execute {
       };
       proposals.insertExecution(execution, JSON.stringify(request), proposal.digest);
       beginVerification(proposal, baseline, now);
-      audit(proposal, "PENDING", "intent", { method: request.method, path: request.path, automatic });
+      audit(proposal, "PENDING", "intent", {
+        method: request.method,
+        path: request.path,
+        automatic,
+        gate: { used: answer.used, limit: answer.limit },
+      });
       notify.proposal(proposal.id);
       return true;
     });
@@ -192,7 +201,7 @@ export function createExecute(deps: Deps): Execute {
         applied(proposal, "sent", answer.object, "done", now);
         break;
       case "rejected":
-        failed(proposal, "sent", `${answer.status}`, redactText(cleanLine(answer.message)));
+        failed(proposal, "sent", `${answer.status}`, rejection(answer));
         break;
       case "not_sent":
         cancel(proposal, "sent", redactText(cleanLine(answer.message)));
@@ -201,6 +210,12 @@ export function createExecute(deps: Deps): Execute {
         doubt(proposal, redactText(cleanLine(answer.message)));
         break;
     }
+  }
+
+  /** A rehearsed request that is refused for its content met an object that had just changed; the API server does not say so. */
+  function rejection({ status, message }: Extract<WriteAnswer, { outcome: "rejected" }>): string {
+    const text = redactText(cleanLine(message));
+    return status === 409 || status === 422 ? `${words.raced[locale]}: ${text}` : text;
   }
 
   function applied(

@@ -13,10 +13,12 @@ import {
 import { StewardError } from "../shared/errors.ts";
 import { parseTarget } from "../shared/kube.ts";
 import type { Locale } from "../shared/locale.ts";
+import { relativeTime } from "../shared/time.ts";
 import type { Target } from "./actions/definition.ts";
-import { type Drift, driftOf } from "./actions/patch.ts";
+import { driftOf } from "./actions/patch.ts";
 import { resolveTarget } from "./actions/target.ts";
 import type { Clock, ClusterReader, Log } from "./edges.ts";
+import { describeDrift, gateWords } from "./gate-words.ts";
 import type { Notify } from "./notify.ts";
 import type { Question, Safety } from "./safety.ts";
 import type { StopSwitch } from "./stop-switch.ts";
@@ -85,20 +87,10 @@ interface Deps {
   locale: Locale;
 }
 
-const words = {
-  gone: { en: "the object is gone", "zh-CN": "对象已不存在" },
-  replaced: { en: "another object has taken its name", "zh-CN": "同名对象已被重新创建" },
-  reowned: { en: "its owner changed", "zh-CN": "其所有者已改变" },
-  tampered: {
-    en: "The request is not the one that was approved",
-    "zh-CN": "请求与批准的内容不一致",
-  },
-  undecided: { en: "Nobody approved it", "zh-CN": "没有有效的批准" },
-} as const satisfies Record<string, Record<Locale, string>>;
-
 /** The only way from a proposal to something that may run (SPEC 9). */
 export function createGate(deps: Deps): Gate {
   const { store, read, safety, stopSwitch, notify, log, locale } = deps;
+  const words = gateWords(locale);
   const { proposals } = store;
 
   return { ...stopSwitch, decide, admit, ask, clear, confirm, withdraw, expire, explain };
@@ -106,7 +98,7 @@ export function createGate(deps: Deps): Gate {
   function decide(idOrCode: string, verdict: Verdict): { proposal: Proposal; ready: boolean } {
     const outcome = store.transact((now): { ready: boolean; id: string } | StewardError => {
       const proposal = proposals.find(idOrCode);
-      if (proposal === null) return new StewardError("not_found", "there is no such approval");
+      if (proposal === null) return new StewardError("not_found", words.noSuch);
       const refusal = refusalOf(proposal, verdict, now);
       if (refusal !== null) {
         const { code, message } = refusal;
@@ -124,36 +116,36 @@ export function createGate(deps: Deps): Gate {
     if (!mayDecide(proposal, verdict, actor.userId)) {
       const needed =
         verdict === "deny" ? ["approver", "admin"] : [...new Set([...proposal.requirement.roles, "admin"])];
-      return new StewardError(
-        "forbidden",
-        `${actor.username} may not ${verdict} this: it takes ${needed.join(" or ")}`,
-      );
+      return new StewardError("forbidden", words.mayNot(actor.username, verdict, needed));
     }
     if (proposal.state === "pending" && proposal.expiresAt <= now) end(proposal, "expired", null);
     const { state } = expectProposal(proposal.id);
-    if (state !== "pending") return notPending(proposal.id, state);
+    if (state !== "pending") return notPending(proposal.id, state, now);
     if (verdict === "deny") return null;
     if (!proposal.requirement.selfApproval && proposal.requestedBy === actor.username) {
-      return new StewardError("forbidden", `${actor.username} asked for this; somebody else has to approve it`);
+      return new StewardError("forbidden", words.own(actor.username));
     }
     const pause = safety.pausedBy(proposal.action.namespace, false, now);
-    if (pause !== null) return new StewardError("refused", `paused by ${pause.by}: ${pause.reason}`);
+    if (pause !== null) return new StewardError("refused", words.paused(pause.by, pause.reason));
     const holder = proposals.holder(proposal.ownerKey);
     return holder === null ? null : heldBy(holder, proposal);
   }
 
-  function notPending(id: string, state: ProposalState): StewardError {
-    const last = proposals.decisions(id).at(-1);
+  /** Said with who brought it there and when: the last decision, or Steward where it ended without one. */
+  function notPending(id: string, state: ProposalState, now: Date): StewardError {
+    const deciding = state === "denied" ? "deny" : "approve";
+    const given = proposals.decisions(id).filter(({ verdict }) => verdict === deciding);
+    const last = endedByItself.includes(state) ? undefined : given.at(-1);
     const by = last?.user ?? systemActor.username;
-    return new StewardError("conflict", `it is ${state} already, by ${by}`, { state, by });
+    const ago = last === undefined ? null : relativeTime(last.at, now, locale);
+    return new StewardError("conflict", words.already(state, by, ago), { state, by });
   }
 
   function heldBy(holder: Proposal, proposal: Proposal): StewardError {
-    return new StewardError(
-      "conflict",
-      `${holder.code} (${holder.summary}) holds ${proposal.ownerKey} until it is finished; approve again then`,
-      { state: holder.state, by: holder.code },
-    );
+    return new StewardError("conflict", words.held(holder.code, holder.summary, proposal.ownerKey), {
+      state: holder.state,
+      by: holder.code,
+    });
   }
 
   /** The role a user has now, in the store: one who was removed or lowered since the click came in may not. */
@@ -208,20 +200,16 @@ export function createGate(deps: Deps): Gate {
   async function admit(proposalId: string, signal?: AbortSignal): Promise<boolean> {
     const proposal = expectProposal(proposalId);
     if (proposal.state !== "pending" || proposal.origin !== "autofix") return false;
-    const target = await readAgain(proposal, signal).catch((error: unknown) => {
+    const found = await readAgain(proposal, signal).catch((error: unknown) => {
       log.warn("the object of an automatic run could not be read", { proposalId, error: messageOf(error) });
       return null;
     });
-    if (target === null) return false;
+    if (found === null) return false;
     return store.transact((now) => {
       const current = expectProposal(proposalId);
       if (current.state !== "pending") return false;
-      const stale = typeof target === "string" ? target : driftText(current, target);
-      if (stale !== null) {
-        end(current, "stale", stale);
-        return false;
-      }
-      return typeof target === "string" ? false : admitByRule(current, target, now);
+      const target = unchanged(current, found);
+      return target !== null && admitByRule(current, target, now);
     });
   }
 
@@ -258,20 +246,19 @@ export function createGate(deps: Deps): Gate {
   async function clear(proposalId: string, signal?: AbortSignal): Promise<Approved | null> {
     const proposal = expectProposal(proposalId);
     if (proposal.state !== "approved") return null;
-    const target = await readAgain(proposal, signal);
+    const found = await readAgain(proposal, signal);
     return store.transact((now) => {
       const current = expectProposal(proposalId);
       if (current.state !== "approved") return null;
       const { request } = current;
       const decisions = proposals.decisions(proposalId).filter(({ verdict }) => verdict === "approve");
       if (request === null || digestOf(current.action, request) !== current.digest) {
-        return refuse(current, words.tampered[locale]);
+        return refuse(current, words.tampered);
       }
-      if (decisions.length === 0) return refuse(current, words.undecided[locale]);
+      if (decisions.length === 0) return refuse(current, words.undecided);
       if (current.expiresAt <= now) return end(current, "expired", null);
-      if (typeof target === "string") return end(current, "stale", target);
-      const drift = driftText(current, target);
-      if (drift !== null) return end(current, "stale", drift);
+      const target = unchanged(current, found);
+      if (target === null) return null;
       const automatic = decisions.every(isRule);
       const gate = safety.judge(questionOf(current, target, automatic), now);
       if (!gate.allowed) return refuse(current, textOf(gate), gate);
@@ -297,21 +284,23 @@ export function createGate(deps: Deps): Gate {
     };
   }
 
-  /** The object as it is now, or why the proposal no longer fits one. */
-  async function readAgain(proposal: Proposal, signal: AbortSignal | undefined): Promise<Target | string> {
+  /** The object as it is now, or why the proposal has come to its end. Throws while the cluster cannot be read. */
+  async function readAgain(proposal: Proposal, signal: AbortSignal | undefined): Promise<Found> {
     try {
       const target = await resolveTarget(read, proposal.action, signal);
-      if (target.uid !== proposal.targetUid) return words.replaced[locale];
-      return target.ownerKey === proposal.ownerKey ? target : words.reowned[locale];
+      if (target.uid !== proposal.targetUid) return { ends: "stale", why: words.replaced };
+      return target.ownerKey === proposal.ownerKey ? { target } : { ends: "stale", why: words.reowned };
     } catch (error) {
-      if (error instanceof StewardError && error.code === "not_found") return words.gone[locale];
-      throw error;
+      if (!(error instanceof StewardError) || error.retryable) throw error;
+      return error.code === "not_found" ? { ends: "stale", why: words.gone } : { ends: "refused", why: error.message };
     }
   }
 
-  function driftText({ request }: Proposal, { object }: Target): string | null {
-    const drift = request === null ? [] : driftOf(request, object);
-    return drift.length === 0 ? null : drift.map((found) => describeDrift(found, locale)).join("; ");
+  /** The object, if the proposal still fits it; else the proposal is brought to its end. */
+  function unchanged(proposal: Proposal, found: Found): Target | null {
+    if ("ends" in found) return end(proposal, found.ends, found.why);
+    const drift = proposal.request === null ? [] : driftOf(proposal.request, found.target.object);
+    return drift.length === 0 ? found.target : end(proposal, "stale", describeDrift(drift, locale));
   }
 
   function refuse(proposal: Proposal, reason: string, gate?: GateAnswer): null {
@@ -374,10 +363,16 @@ export function createGate(deps: Deps): Gate {
 
   function expectProposal(id: string): Proposal {
     const proposal = proposals.get(id);
-    if (proposal === null) throw new StewardError("not_found", "there is no such approval");
+    if (proposal === null) throw new StewardError("not_found", words.noSuch);
     return proposal;
   }
 }
+
+/** What was read again for a proposal. */
+type Found = { target: Target } | { ends: "stale" | "refused"; why: string };
+
+/** States that no person brought about. */
+const endedByItself: readonly ProposalState[] = ["expired", "stale", "refused", "withdrawn", "cancelled"];
 
 const verbs = { expired: "expire", stale: "stale", refused: "refuse", withdrawn: "withdraw" } as const;
 
@@ -401,18 +396,6 @@ function isRule({ userId, platform }: Decision): boolean {
 
 function textOf({ reasons }: GateAnswer): string {
   return reasons.map(({ text }) => text).join("; ");
-}
-
-function describeDrift({ path, expected, found }: Drift, locale: Locale): string {
-  const [was, is] = [short(expected), short(found)];
-  if (was === null || is === null) return { en: `${path} changed`, "zh-CN": `${path} 已改变` }[locale];
-  return { en: `${path} was ${was} and is ${is}`, "zh-CN": `${path} 原为 ${was}，现为 ${is}` }[locale];
-}
-
-/** Numbers, names and images are said; whole structures are not. */
-function short(value: unknown): string | null {
-  if (value === null || value === undefined) return "–";
-  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : null;
 }
 
 function messageOf(error: unknown): string {

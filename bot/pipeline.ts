@@ -22,6 +22,7 @@ export interface Stages {
       origin: "person" | "autofix";
       actor: Actor;
       rule: string | null;
+      derived: readonly Action[];
     }): Promise<Proposal>;
   };
   gate: {
@@ -49,16 +50,18 @@ export function createPipeline(stages: Stages, log: Log, stopping: AbortSignal):
   return { receive: (receiptId) => incidents.receive(receiptId), investigate: diagnoseAndRemedy, carryOut };
 
   async function diagnoseAndRemedy(incidentId: string): Promise<void> {
-    const { remedies } = await investigate.run(incidentId, stopping);
-    for (const action of remedies) await offer(incidentId, action);
+    const { diagnosis, remedies } = await investigate.run(incidentId, stopping);
+    // Only what the playbooks came to without a model may run without a person (SPEC 8).
+    const derived = diagnosis.by === "rules" ? remedies : [];
+    for (const action of remedies) await offer(incidentId, action, derived);
   }
 
-  async function offer(incidentId: string, action: Action): Promise<void> {
+  async function offer(incidentId: string, action: Action, derived: readonly Action[]): Promise<void> {
     const incident = incidents.get(incidentId);
     if (incident === null || incident.state !== "open" || incident.joined !== null) return;
 
     const automatic = incident.route === "autofix" && incident.allow.includes(action.kind);
-    const proposal = await prepared(incident, action, automatic ? "autofix" : "person");
+    const proposal = await prepared(incident, action, automatic ? "autofix" : "person", derived);
     if (proposal === null || proposal.state !== "pending") return;
 
     if (automatic && (await gate.admit(proposal.id))) await carryOut(proposal.id);
@@ -66,7 +69,12 @@ export function createPipeline(stages: Stages, log: Log, stopping: AbortSignal):
   }
 
   /** A remedy that may not even be shown (protected, of a kind never offered) leaves the diagnosis standing alone. */
-  async function prepared(incident: Incident, action: Action, origin: "person" | "autofix"): Promise<Proposal | null> {
+  async function prepared(
+    incident: Incident,
+    action: Action,
+    origin: "person" | "autofix",
+    derived: readonly Action[],
+  ): Promise<Proposal | null> {
     try {
       return await propose.propose({
         action,
@@ -74,6 +82,7 @@ export function createPipeline(stages: Stages, log: Log, stopping: AbortSignal):
         origin,
         actor: systemActor,
         rule: incident.rule,
+        derived,
       });
     } catch (error) {
       if (!(error instanceof StewardError) || error.code === "internal") throw error;

@@ -3,6 +3,7 @@ import type { GateAnswer, GateReason, GateReasonCode } from "../shared/approval.
 import type { Incident } from "../shared/incident.ts";
 import type { KubeObject } from "../shared/kube.ts";
 import type { Locale } from "../shared/locale.ts";
+import { createTimes } from "../shared/time.ts";
 import type { Target } from "./actions/definition.ts";
 import { definitionOf } from "./actions/index.ts";
 import type { Pause, Store } from "./store.ts";
@@ -84,12 +85,7 @@ export function createSafety({ store, settings, ownNamespace, locale, timezone }
     code,
     text: words[locale],
   });
-  const clock = new Intl.DateTimeFormat(locale, {
-    timeZone: timezone,
-    hour: "2-digit",
-    minute: "2-digit",
-    hourCycle: "h23",
-  });
+  const times = createTimes(timezone);
 
   const forAll: readonly Adjudicator[] = [
     ({ action }) => closed(action.namespace),
@@ -194,7 +190,7 @@ export function createSafety({ store, settings, ownNamespace, locale, timezone }
   function paused({ action, automatic }: Question, now: Date): GateReason | null {
     const pause = pausedBy(action.namespace, automatic, now);
     if (pause === null) return null;
-    const until = pause.until === null ? "" : clock.format(pause.until);
+    const until = pause.until === null ? "" : times.short(pause.until, now);
     return reason("paused", {
       en: `Paused by ${pause.by}${until === "" ? "" : ` until ${until}`}: ${pause.reason}`,
       "zh-CN": `已由 ${pause.by} 暂停${until === "" ? "" : `，至 ${until}`}：${pause.reason}`,
@@ -335,8 +331,8 @@ export function createSafety({ store, settings, ownNamespace, locale, timezone }
     const since = breakerOpenSince(now);
     if (since === null) return null;
     return reason("breaker_open", {
-      en: `${breakerTrips} automatic runs failed within an hour (${clock.format(since)}): people decide until an hour is quiet or somebody resumes`,
-      "zh-CN": `一小时内 ${breakerTrips} 次自动执行失败（${clock.format(since)}）：需人工决定，直至一小时内无失败或有人恢复`,
+      en: `${breakerTrips} automatic runs failed within an hour (${times.short(since, now)}): people decide until an hour is quiet or somebody resumes`,
+      "zh-CN": `一小时内 ${breakerTrips} 次自动执行失败（${times.short(since, now)}）：需人工决定，直至一小时内无失败或有人恢复`,
     });
   }
 
@@ -367,7 +363,7 @@ export function createSafety({ store, settings, ownNamespace, locale, timezone }
   function limitReached({ target: { ownerKey } }: Question, now: Date): GateReason | null {
     const { used, limit, nextAt } = budget(ownerKey, now);
     if (used < limit) return null;
-    const next = nextAt === null ? "" : clock.format(nextAt);
+    const next = nextAt === null ? "" : times.short(nextAt, now);
     return reason("autofix_limit", {
       en: `${used} of ${limit} automatic fixes used within an hour${next === "" ? "" : `, next at ${next}`}`,
       "zh-CN": `一小时内已自动修复 ${used}/${limit} 次${next === "" ? "" : `，下次可在 ${next}`}`,

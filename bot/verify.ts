@@ -91,7 +91,11 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
   function run(proposalId: string, signal: AbortSignal = stopping): Promise<void> {
     const known = running.get(proposalId);
     if (known !== undefined) return known;
-    const work = follow(proposalId, signal).finally(() => running.delete(proposalId));
+    const work = follow(proposalId, signal)
+      .catch((error: unknown) => {
+        if (!signal.aborted) throw error; // else it is taken up at the next start
+      })
+      .finally(() => running.delete(proposalId));
     running.set(proposalId, work);
     return work;
   }
