@@ -1,7 +1,7 @@
 import { request as plainRequest } from "node:http";
 import { type RequestOptions, request as tlsRequest } from "node:https";
 import { createRequire } from "node:module";
-import { Duplex, PassThrough } from "node:stream";
+import { Duplex, PassThrough, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { exit, Failure } from "./exit.ts";
@@ -28,6 +28,9 @@ export interface BotPod {
 
 const selector = "app.kubernetes.io/name=steward";
 const requestTimeoutMs = 10_000;
+/** Channels of a forwarded port. Source: Kubernetes, portforward over WebSocket (kubelet remotecommand, v4.channel.k8s.io). */
+const dataChannel = 0;
+const errorChannel = 1;
 
 const PodList = z.object({
   items: z.array(
@@ -54,7 +57,7 @@ export async function openCluster(options: {
   kubeconfig: string | undefined;
   context: string | undefined;
 }): Promise<Cluster> {
-  const { KubeConfig, PortForward } = await loadClient();
+  const { KubeConfig, WebSocketHandler } = await loadClient();
   const config = new KubeConfig();
   try {
     if (options.kubeconfig === undefined) config.loadFromDefault();
@@ -113,21 +116,28 @@ export async function openCluster(options: {
     return { namespace: pod.metadata.namespace, name: pod.metadata.name, port };
   }
 
-  async function forward(pod: BotPod): Promise<Duplex> {
-    const [incoming, errors, outgoing] = [new PassThrough(), new PassThrough(), new PassThrough()];
-    const socket = await new PortForward(config)
-      .portForward(pod.namespace, pod.name, [pod.port], incoming, errors, outgoing)
+  async function forward({ namespace, name, port }: BotPod): Promise<Duplex> {
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/portforward?ports=${port}`;
+    const received = new PassThrough();
+    const unopened = new Set<number>([dataChannel, errorChannel]);
+    let failed = (_words: string) => {};
+    const socket = await new WebSocketHandler(config)
+      .connect(path, null, (channel, data) => {
+        // Each channel begins with the port it is for, two bytes.
+        const payload = unopened.delete(channel) ? data.subarray(2) : data;
+        if (channel === dataChannel) received.write(payload);
+        else if (channel === errorChannel && payload.length > 0) failed(payload.toString("utf8").trim());
+        return true;
+      })
       .catch((error: unknown) => {
-        throw new Failure(
-          exit.unreachable,
-          `cannot forward to the pod ${pod.namespace}/${pod.name}: ${wordsOf(error)}`,
-          error,
-        );
+        throw new Failure(exit.unreachable, `cannot forward to the pod ${namespace}/${name}: ${wordsOf(error)}`, error);
       });
-    if (socket === null || typeof socket === "function") throw new Error("port-forward without a socket");
-    const tunnel = Duplex.from({ readable: incoming, writable: outgoing });
-    errors.once("data", (data: Buffer) => tunnel.destroy(new Error(data.toString("utf8").trim())));
-    socket.onclose = () => incoming.end();
+    const sent = new Writable({
+      write: (chunk: Buffer, _encoding, done) => socket.send(Buffer.concat([Buffer.of(dataChannel), chunk]), done),
+    });
+    const tunnel = Duplex.from({ readable: received, writable: sent });
+    failed = (words) => tunnel.destroy(new Error(words));
+    socket.onclose = () => received.end();
     tunnel.once("close", () => socket.close());
     return tunnel;
   }
@@ -167,20 +177,23 @@ export async function openCluster(options: {
 }
 
 /**
- * Loaded late: it is most of what the plugin weighs. Its HTTP library asks at load for two functions that Node 20 does not have, and which
- * nothing here ever calls.
+ * The two parts of the client that are needed, loaded late: the whole of it is 17 MB of generated models. Its HTTP library asks at load for
+ * two functions that Node 20 does not have, and which nothing here ever calls.
  */
 async function loadClient() {
   const require = createRequire(import.meta.url);
-  const missing: readonly [string, string][] = [
+  for (const [module, name] of [
     ["node:zlib", "createZstdDecompress"],
     ["node:worker_threads", "markAsUncloneable"],
-  ];
-  for (const [module, name] of missing) {
+  ] as const) {
     const exports = require(module) as Record<string, unknown>;
     exports[name] ??= () => {};
   }
-  return import("@kubernetes/client-node");
+  const [{ KubeConfig }, { WebSocketHandler }] = await Promise.all([
+    import("@kubernetes/client-node/dist/config.js"),
+    import("@kubernetes/client-node/dist/web-socket-handler.js"),
+  ]);
+  return { KubeConfig, WebSocketHandler };
 }
 
 function isReady({ status }: Pod): boolean {

@@ -1,7 +1,7 @@
 import Table from "cli-table3";
-import { stringify } from "yaml";
 import { clean, cleanLine } from "../shared/text.ts";
 import { cleanDeep } from "./clean-deep.ts";
+import { toYaml } from "./yaml.ts";
 
 export type Format = "table" | "wide" | "json" | "yaml" | "csv" | "name";
 
@@ -83,7 +83,7 @@ export function createOutput(stdout: Sink, stderr: Sink, format: Format, colour:
     },
     row(view, item) {
       if (format === "json") return print(safeJson(named(view.kind, item), 0));
-      if (format === "yaml") return print(`---\n${yaml(named(view.kind, item))}`);
+      if (format === "yaml") return print(`---\n${toYaml(named(view.kind, item))}`);
       if (format === "name") return print(cleanLine(view.name(item)));
       if (format === "csv") return print(csvLine(view.columns.map(({ value }) => value(item))));
       print(table(view, [item], false));
@@ -95,7 +95,7 @@ export function createOutput(stdout: Sink, stderr: Sink, format: Format, colour:
   };
 
   function structured(value: object): void {
-    print(format === "json" ? safeJson(value, 2) : yaml(value));
+    print(format === "json" ? safeJson(value, 2) : toYaml(value));
   }
 
   function csv<T>(view: View<T>, items: readonly T[]): void {
@@ -137,10 +137,6 @@ function safeJson(value: unknown, indent: number): string {
     /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
     (point) => `\\u${point.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-}
-
-function yaml(value: object): string {
-  return stringify(cleanDeep(value), { lineWidth: 0 }).trimEnd();
 }
 
 /** RFC 4180. A cell that a spreadsheet would run as a formula is made text. */

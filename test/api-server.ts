@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createClock } from "../bot/adapters/clock.ts";
 import { openStore } from "../bot/adapters/sqlite.ts";
 import { createAudit } from "../bot/audit.ts";
+import { createTerminal, type Terminal } from "../bot/channels/terminal.ts";
 import type { Clock, Log } from "../bot/edges.ts";
 import { createHttpServer, type HttpServer } from "../bot/http/server.ts";
 import type { Readiness, Services } from "../bot/http/services.ts";
@@ -33,7 +34,8 @@ export interface ApiServer {
   readonly oversized: { count: number };
   readonly setupToken: string;
   readiness: Readiness;
-  putCard(state: string): StoredCard;
+  /** Changes the one card, or the card of a proposal. */
+  putCard(state: string, proposalId?: string): StoredCard;
   putIncident(given?: Partial<Incident>): Incident;
   putProposal(given?: Partial<Proposal>): Proposal;
   stop(): Promise<void>;
@@ -84,7 +86,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
   const carriedOut: string[] = [];
   const delivered: Buffer[] = [];
   const oversized = { count: 0 };
-  const cards = createHub(store);
+  const cards = createCards(store, clock, log);
   const services = standIns({ store, clock, identity, cards, carriedOut, delivered, oversized });
   const requests: string[] = [];
   const state: { readiness: Readiness } = { readiness: ready };
@@ -123,7 +125,7 @@ export async function startApiServer(options: ApiServerOptions = {}): Promise<Ap
     set readiness(next) {
       state.readiness = next;
     },
-    putCard: (cardState) => cards.put(cardState),
+    putCard: cards.put,
     putIncident(given = {}) {
       const incident = incidentWith(given, clock.now());
       store.transact(() => store.incidents.insert(incident));
@@ -209,33 +211,29 @@ function recorder(into: { level: string; message: string; fields: Readonly<Recor
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-interface Hub {
-  put(state: string): StoredCard;
-  subscribe(afterSeq: number, onCard: (card: StoredCard) => void): () => void;
+interface Cards {
+  put(state: string, proposalId?: string): StoredCard;
+  readonly terminal: Terminal;
 }
 
-function createHub(store: Store): Hub {
+function createCards(store: Store, clock: Clock, log: Log): Cards {
   const id = newCardId();
-  const readers = new Set<(card: StoredCard) => void>();
+  const terminal = createTerminal({ cards: store.cards, clock, log });
   return {
-    put(state) {
+    terminal,
+    put(state, proposalId) {
       const content: CardContent = {
-        id,
+        id: proposalId === undefined ? id : newCardId(),
         incidentId: null,
-        proposalId: null,
+        proposalId: proposalId ?? null,
         state,
         urgent: false,
         card: noticeCard(state),
         translations: {},
       };
       const { stored } = store.transact(() => store.cards.put(content));
-      for (const reader of readers) reader(stored);
+      void terminal.update("all", "all", content.card);
       return stored;
-    },
-    subscribe(afterSeq, onCard) {
-      for (const card of store.cards.changedAfter(afterSeq, 1000)) onCard(card);
-      readers.add(onCard);
-      return () => void readers.delete(onCard);
     },
   };
 }
@@ -263,7 +261,7 @@ function standIns(parts: {
   store: Store;
   clock: Clock;
   identity: IdentityModule;
-  cards: Hub;
+  cards: Cards;
   carriedOut: string[];
   delivered: Buffer[];
   oversized: { count: number };
@@ -303,7 +301,7 @@ function standIns(parts: {
 
   return {
     identity,
-    cards: { subscribe: cards.subscribe, text: (card) => `card ${card.status}` },
+    cards: { subscribe: cards.terminal.subscribe, text: (card) => `card ${card.status}` },
     carryOut: (id) => void carriedOut.push(id),
     ingest: {
       async accept({ body }) {

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import type { PolicyAnswer, PolicyTestRow } from "../../shared/api/policy.ts";
 import { type Context, command } from "../command.ts";
 import { type ExitCode, exit, Failure } from "../exit.ts";
@@ -37,7 +36,7 @@ export const policyTest = command({
     }
     if (file === undefined)
       throw new Failure(exit.usage, "-f FILE is missing: the alerts to try (or --since TIME --rules FILE)");
-    const payload = await readYaml(file);
+    const payload = await readFileOf(file);
     if (!isObject(payload)) throw new Failure(exit.usage, `${file} is not a webhook body`);
     return show(await api.policyTest({ payload, ...(rules === undefined ? {} : { rules }) }), context);
   },
@@ -117,8 +116,8 @@ export const policyShow = command({
   options: {},
   async run(_words, _options, { api, out }) {
     const policy = await (await api()).policy();
-    const { stringify } = await import("yaml");
-    out.answer("Policy", policy, ({ rules }) => [stringify({ rules }).trimEnd()]);
+    const { toYaml } = await import("../yaml.ts");
+    out.answer("Policy", policy, ({ rules }) => [toYaml({ rules })]);
     if (policy.builtIn) out.say("No rules are configured: these are the built-in ones.");
     return exit.done;
   },
@@ -126,21 +125,16 @@ export const policyShow = command({
 
 /** Rules out of a policy file (`rules:`), a configuration (`policy.rules`), or a bare list. */
 async function readRules(path: string): Promise<unknown[]> {
-  const found = await readYaml(path);
+  const found = await readFileOf(path);
   const section = isObject(found) && isObject(found["policy"]) ? found["policy"] : found;
   const rules = isObject(section) ? section["rules"] : section;
   if (!Array.isArray(rules)) throw new Failure(exit.usage, `${path} has no list of rules`);
   return rules;
 }
 
-/** YAML, of which JSON is a part. */
-async function readYaml(path: string): Promise<unknown> {
-  const { parse } = await import("yaml");
-  try {
-    return parse(await readFile(path, "utf8"), { maxAliasCount: 100 });
-  } catch (error) {
-    throw new Failure(exit.usage, `${path} cannot be read: ${error instanceof Error ? error.message : "unknown"}`);
-  }
+async function readFileOf(path: string): Promise<unknown> {
+  const { readYaml } = await import("../yaml.ts");
+  return readYaml(path);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
