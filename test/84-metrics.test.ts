@@ -127,3 +127,16 @@ test("a log line is one JSON object with the message, its fields and no secret",
   assert.match(String(second?.["error"]), /caused by/);
   assert.doesNotMatch(lines.join(""), /hunter2|the-configured-token|abcdefghijklmnop/);
 });
+
+test("the setup token and the audit's checkpoints are written as they are, since they are meant to be read there", () => {
+  const lines: string[] = [];
+  const log = createLog({ to: { write: (line) => void lines.push(line) } });
+  const checkpoint = { publicKey: "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=", seq: 3 };
+  const setupToken = "q7Jd0sZ1kX4vB8nM2wC6yT9u";
+  log.warn("no admin yet", { setupToken, token: setupToken });
+  log.info("audit checkpoint", { checkpoint });
+  const [first, second] = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.equal(first?.["setupToken"], setupToken);
+  assert.notEqual(first?.["token"], setupToken);
+  assert.deepEqual(second?.["checkpoint"], checkpoint);
+});
