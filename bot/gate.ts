@@ -18,7 +18,7 @@ import type { Target } from "./actions/definition.ts";
 import { driftOf } from "./actions/patch.ts";
 import { resolveTarget } from "./actions/target.ts";
 import type { Clock, ClusterReader, Log } from "./edges.ts";
-import { describeDrift, gateWords } from "./gate-words.ts";
+import { describeDrift, gateWords } from "./gate/words.ts";
 import type { Notify } from "./notify.ts";
 import type { Question, Safety } from "./safety.ts";
 import type { StopSwitch } from "./stop-switch.ts";

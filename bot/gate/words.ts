@@ -1,6 +1,6 @@
-import type { ProposalState } from "../shared/approval.ts";
-import type { Locale } from "../shared/locale.ts";
-import type { Drift } from "./actions/patch.ts";
+import type { ProposalState } from "../../shared/approval.ts";
+import type { Locale } from "../../shared/locale.ts";
+import type { Drift } from "../actions/patch.ts";
 
 /** What the gate says to people: to who clicked, privately, and as the reason a proposal ended. */
 interface GateWords {
