@@ -40,14 +40,14 @@ export interface Approved<A extends Action = Action> {
   readonly automatic: boolean;
 }
 
-export interface Verdict {
+interface Verdict {
   verdict: "approve" | "deny";
   reason: string | null;
   actor: Actor;
 }
 
 /** What `kubectl steward gate` shows: the answer for a person, and what keeps a rule from acting here. */
-export interface GateExplanation extends GateAnswer {
+interface GateExplanation extends GateAnswer {
   automatic: GateReason[];
 }
 

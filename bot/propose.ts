@@ -30,7 +30,7 @@ import type { Store } from "./store.ts";
 import { trailEntry } from "./trail.ts";
 
 /** The wish for a change, a person's or a rule's. */
-export interface Wish {
+interface Wish {
   action: Action;
   incidentId: string | null;
   origin: "person" | "autofix";
@@ -61,7 +61,7 @@ export interface Propose {
   renew(idOrCode: string, actor: Actor, signal?: AbortSignal): Promise<Proposal>;
 }
 
-export interface ApprovalSettings extends Requirement {
+interface ApprovalSettings extends Requirement {
   /** Milliseconds that a person's wish may wait. */
   ttl: number;
   /** Milliseconds that an incident's proposal may wait. */

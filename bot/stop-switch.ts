@@ -8,7 +8,7 @@ import type { Notify } from "./notify.ts";
 import type { Safety } from "./safety.ts";
 import type { Pause, Store } from "./store.ts";
 
-export interface PauseWish {
+interface PauseWish {
   /** Milliseconds; null: until somebody resumes. */
   for: number | null;
   /** null: the whole cluster. */
@@ -18,7 +18,7 @@ export interface PauseWish {
 }
 
 /** The state of the switch. */
-export interface SwitchState {
+interface SwitchState {
   pauses: readonly Pause[];
   /** Since when automatic runs are off because too many failed; null while they are not. */
   breakerOpenSince: Date | null;

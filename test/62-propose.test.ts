@@ -5,13 +5,24 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import fc from "fast-check";
+import type { RbacRule } from "../bot/actions/definition.ts";
+import { actions } from "../bot/actions/index.ts";
 import type { Manifest } from "../bot/sandbox/index.ts";
-import type { Action } from "../shared/action.ts";
+import type { Action, ActionKind } from "../shared/action.ts";
 import { digestOf, type Proposal } from "../shared/approval.ts";
 import { StewardError } from "../shared/errors.ts";
 import { field, type KubeObject, kinds } from "../shared/kube.ts";
 import { parseKubectlLine } from "../shared/kubectl-line.ts";
-import { auditRecords, type Bench, deployment, insertIncident, namespace, startBench, world } from "./action-bench.ts";
+import {
+  auditRecords,
+  type Bench,
+  deployment,
+  insertIncident,
+  namespace,
+  node,
+  startBench,
+  world,
+} from "./action-bench.ts";
 import { until } from "./until.ts";
 
 const secret = "correct-horse-battery-staple";
@@ -473,6 +484,83 @@ describe("wishes again", () => {
   });
 });
 
+describe("what an action declares of its rights", () => {
+  const pod = async (of: Bench) => {
+    const { items } = await of.cluster.read.list({
+      type: kinds.pod,
+      namespace: "payment",
+      labelSelector: "app=checkout",
+    });
+    return `pod/${items[0]?.metadata.name}`;
+  };
+  /** One action of each kind, and of each workload kind where that asks for another right. */
+  const wanted: Readonly<Record<ActionKind, (of: Bench) => Promise<readonly Action[]>>> = {
+    restart: async () => [
+      { kind: "restart", ...checkout },
+      { kind: "restart", namespace: "payment", target: "statefulset/db" },
+    ],
+    scale: async () => [{ kind: "scale", ...checkout, replicas: 3 }],
+    setResources: async () => [{ kind: "setResources", ...app, limits: { memory: "1Gi" } }],
+    setImage: async () => [{ kind: "setImage", ...app, image: "shop:2" }],
+    rollback: async () => [{ kind: "rollback", ...checkout }],
+    delete: async (of) => [{ kind: "delete", namespace: "payment", target: await pod(of) }],
+  };
+
+  const grant = (name: string, rules: readonly RbacRule[]): Manifest[] => [
+    { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole", metadata: { name }, rules },
+    {
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "ClusterRoleBinding",
+      metadata: { name },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
+      subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "steward-act" }],
+    },
+  ];
+
+  for (const kind of Object.keys(actions) as ActionKind[]) {
+    test(`is enough for ${kind}, and no proposal can be approved without it`, async () => {
+      const other = await startBench({
+        actAs: "steward-act",
+        objects: [
+          node(),
+          namespace("payment"),
+          deployment({ namespace: "payment", name: "checkout" }),
+          statefulSet("db:1"),
+        ],
+      });
+      const ask = async (action: Action) =>
+        other.propose.propose({ action, incidentId: null, origin: "person", actor: other.admin, rule: null });
+      try {
+        await until("a second revision and its pods", async () => {
+          const object = await other.cluster.read.get({
+            type: kinds.deployment,
+            namespace: "payment",
+            name: "checkout",
+          });
+          return field(object, "status", "replicas") === 2;
+        });
+        other.sandbox.apply([deployment({ namespace: "payment", name: "checkout" }, { replicas: 2, image: "shop:3" })]);
+        await until("the second revision", async () => {
+          const sets = await other.cluster.read.list({ type: kinds.replicaset, namespace: "payment" });
+          return sets.items.length === 2;
+        });
+        for (const action of await wanted[kind](other)) {
+          const without = await ask(action);
+          assert.equal(without.state, "refused");
+          assert.match(without.reason ?? "", /User "steward-act" cannot (patch|delete) resource/);
+        }
+        other.sandbox.apply(grant("steward-act", actions[kind].rbac.act));
+        for (const action of await wanted[kind](other)) {
+          const proposal = await ask(action);
+          assert.equal(proposal.state, "pending", proposal.reason ?? "");
+        }
+      } finally {
+        await other.stop();
+      }
+    });
+  }
+});
+
 describe("the digest", () => {
   const request = fc.record({
     method: fc.constantFrom("PATCH" as const, "DELETE" as const),
@@ -505,7 +593,7 @@ describe("the digest", () => {
 describe("the kubectl command on the card", {
   skip: spawnSync("kubectl", ["version", "--client"]).error ? "kubectl is not on PATH" : false,
 }, () => {
-  const actions: readonly Action[] = [
+  const twins: readonly Action[] = [
     { kind: "scale", namespace: "twins", target: "deployment/ours", replicas: 3 },
     { kind: "setImage", namespace: "twins", target: "deployment/ours", container: "app", image: "shop:2" },
     {
@@ -565,7 +653,7 @@ describe("the kubectl command on the card", {
     );
   };
 
-  for (const action of actions) {
+  for (const action of twins) {
     test(`${action.kind} ${JSON.stringify(action)}`, async () => {
       const proposal = await propose(action);
       assert.equal(proposal.state, "pending", proposal.reason ?? "");

@@ -32,6 +32,8 @@ export interface BenchOptions {
   verifyTimeout?: number;
   arrival?: number;
   locale?: "en" | "zh-CN";
+  /** Whom the acting client impersonates; null: nobody. */
+  actAs?: string;
   /** Another writer in front of the real one. */
   act?(real: ClusterWriter): ClusterWriter;
 }
@@ -158,7 +160,7 @@ export async function startBench(options: BenchOptions = {}) {
     const cluster = createCluster({
       kubeconfig,
       context: null,
-      identities: { read: null, act: null },
+      identities: { read: null, act: options.actAs ?? null },
       clock: createClock(),
       log: silent,
     });

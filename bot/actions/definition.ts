@@ -43,7 +43,7 @@ export interface Plan<A extends Action> {
   writes: readonly FieldPath[];
 }
 
-export interface PlanContext {
+interface PlanContext {
   read: ClusterReader;
   /** Goes into the object's annotation `steward.io/op`. */
   op: string;
@@ -78,7 +78,7 @@ export interface ActionDef<A extends Action> {
 /** The annotation on the object's own metadata that names the operation which wrote it last. */
 export const opAnnotation = "steward.io/op";
 
-export const workloadKinds = ["deployments", "statefulsets", "daemonsets"] as const;
+const workloadKinds = ["deployments", "statefulsets", "daemonsets"] as const;
 
 /** The rule for patching workloads, common to all kinds that change a template. */
 export const patchWorkloads: RbacRule = { apiGroups: ["apps"], resources: [...workloadKinds], verbs: ["patch"] };

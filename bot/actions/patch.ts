@@ -40,7 +40,7 @@ export function readablePath(path: string): string {
 }
 
 /** Where an object is served, below the API server's root. */
-export function pathOf(ref: ObjectRef): string {
+function pathOf(ref: ObjectRef): string {
   const root = ref.type.group === "" ? `/api/${ref.type.version}` : `/apis/${apiVersionOf(ref.type)}`;
   const place = ref.type.namespaced ? `/namespaces/${ref.namespace}` : "";
   return `${root}${place}/${ref.type.resource}/${ref.name}`;

@@ -21,7 +21,7 @@ const keptAnnotations = new Set([
 ]);
 
 /** An earlier state of a workload's template. */
-export interface Revision {
+interface Revision {
   number: number;
   template: unknown;
   /** Of the ReplicaSet; empty for ControllerRevisions, whose undo leaves annotations alone. */
@@ -79,7 +79,7 @@ export const rollback: ActionDef<ActionOf<"rollback">> = {
 };
 
 /** The kept revisions of a workload, oldest first; the last is the present one. */
-export async function revisionsOf(read: ClusterReader, object: KubeObject, signal?: AbortSignal): Promise<Revision[]> {
+async function revisionsOf(read: ClusterReader, object: KubeObject, signal?: AbortSignal): Promise<Revision[]> {
   const deployment = object.kind === "Deployment";
   const { items } = await read.list(
     {

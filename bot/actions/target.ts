@@ -65,7 +65,7 @@ export function refOf(namespace: string, target: string): ObjectRef {
 }
 
 /** What "one at a time" and the hourly limit are counted for. */
-export function ownerKeyOf(namespace: string, top: { kind: string; name: string }): string {
+function ownerKeyOf(namespace: string, top: { kind: string; name: string }): string {
   return `${namespace}/${top.kind.toLowerCase()}/${top.name}`;
 }
 

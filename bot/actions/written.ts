@@ -6,7 +6,7 @@ import { fieldPathOf, managersOf } from "./managed-fields.ts";
 import { readablePath, steps, valueAt, writtenFields } from "./patch.ts";
 
 /** The field manager of every write of Steward. */
-export const ownManager = "steward";
+const ownManager = "steward";
 
 /** JSON pointer → hash of the value there. Hashes, since a template may carry what must not be kept twice. */
 export type Fingerprint = Readonly<Record<string, string>>;
