@@ -62,7 +62,6 @@ const controls: Readonly<Record<string, number>> = { a: 7, f: 12, t: 9, n: 10, r
 /** Parses `source`. Throws RegexFault. */
 export function parseRegex(source: string): Node {
   const text = Array.from(source);
-  const names = new Set<string>();
   let at = 0;
   let depth = 0;
 
@@ -157,9 +156,7 @@ export function parseRegex(source: string): Node {
       const named = /^P?<([^>]*)>/.exec(rest);
       if (named?.[1] !== undefined) {
         const name = named[1];
-        if (!/^[\p{L}\p{Nd}_]+$/u.test(name) || names.has(name))
-          throw new RegexFault(`invalid group name: \`${name}\``);
-        names.add(name);
+        if (!/^[0-9A-Za-z_]+$/.test(name)) throw new RegexFault(`invalid named capture: \`${name}\``);
         at += Array.from(named[0]).length;
       } else {
         const match = /^([imsU]*)(-[imsU]+)?([:)])/.exec(rest);
