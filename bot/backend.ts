@@ -246,7 +246,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
         stopSwitch.endDue();
       }),
       clock.every(5_000, () => {
-        incidents.tick();
+        for (const incidentId of incidents.tick()) lookInto(incidentId);
         heartbeat.tick();
       }),
       audit.start(),
@@ -292,7 +292,14 @@ export function openBackend(deps: BackendDeps): OpenBackend {
   async function drain(ms: number): Promise<void> {
     for (const end of endings.splice(0)) await end();
     const done = new AbortController();
-    const work = Promise.all([queue.drain(ms), investigations.drain(), runs.drain(), execute.idle(), verify.idle()]);
+    const work = Promise.all([
+      queue.drain(ms),
+      investigations.drain(),
+      runs.drain(),
+      execute.idle(),
+      verify.idle(),
+      incidents.idle(),
+    ]);
     const late = clock.sleep(ms, done.signal).then(
       () => log.warn("stopping with work under way; it is taken up after the next start"),
       () => undefined,

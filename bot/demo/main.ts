@@ -9,7 +9,7 @@ import { emitKeypressEvents } from "node:readline";
 import { parseArgs } from "node:util";
 import { Card } from "../../cards/card.ts";
 import { kubectlHint, renderTerminal } from "../../cards/render/terminal.ts";
-import { kinds } from "../../shared/kube.ts";
+import { type KubeObject, kinds, listField, stringField } from "../../shared/kube.ts";
 import type { Locale } from "../../shared/locale.ts";
 import { createClock } from "../adapters/clock.ts";
 import { createCluster } from "../adapters/kubernetes.ts";
@@ -72,7 +72,7 @@ async function run(): Promise<number> {
     await steward.setup(setupToken, "admin", "demo-password");
 
     let followed: ReadonlySet<string> = new Set();
-    const shown = steward.cards(({ cardId, incidentId, approvalId, card }) => {
+    const shown = steward.cards(({ cardId, incidentId, approvalId, state, card }) => {
       if (!followed.has(incidentId ?? "") && !followed.has(approvalId ?? "")) return;
       const text = renderTerminal(Card.parse(card), {
         width: screen.width,
@@ -80,7 +80,7 @@ async function run(): Promise<number> {
         now: clock.now(),
         hint: kubectlHint,
       });
-      screen.card(cardId, text.split("\n"));
+      screen.card(cardId, state, text.split("\n"));
     }, ended.signal);
     shown.catch((error: unknown) => {
       if (!ended.signal.aborted) log.error("the stream of cards broke", { error });
@@ -104,10 +104,10 @@ async function run(): Promise<number> {
           await clock.sleep(100);
         }
       },
-      async podOf(namespace, app) {
+      async crashingPod(namespace, app) {
         const labelSelector = `app.kubernetes.io/name=${app}`;
         const { items } = await cluster.read.list({ type: kinds.pod, namespace, labelSelector });
-        return items[0]?.metadata.name ?? null;
+        return items.find(isCrashLooping)?.metadata.name ?? null;
       },
       now: () => clock.now(),
     };
@@ -149,6 +149,13 @@ function configure(folder: string, kubeconfig: string) {
     ].join("\n"),
   );
   return loadConfig({ argvPath: file, env: {}, cwd: folder, readFile: (path) => readFileSync(path, "utf8") });
+}
+
+/** As kube-state-metrics counts it: a container waits to be restarted after it crashed. */
+function isCrashLooping(pod: KubeObject): boolean {
+  return listField(pod, "status", "containerStatuses").some(
+    (status) => stringField(status, "state", "waiting", "reason") === "CrashLoopBackOff",
+  );
 }
 
 /** One key: y or a approves, n or d denies; Ctrl-C ends the demo. */

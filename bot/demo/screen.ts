@@ -7,8 +7,8 @@ export interface Screen {
   readonly width: number;
   heading(text: string): void;
   say(text: string): void;
-  /** Shows the present state of one card. The next `say` or another card leaves it standing. */
-  card(id: string, lines: readonly string[]): void;
+  /** Shows one card as it is now. Where nothing can be redrawn, only when its state is another than the last shown. */
+  card(id: string, state: string, lines: readonly string[]): void;
 }
 
 export interface ScreenOptions {
@@ -20,7 +20,7 @@ export interface ScreenOptions {
 }
 
 export function createScreen({ write, live, colour, columns }: ScreenOptions): Screen {
-  let shown: { id: string; lines: readonly string[] } | null = null;
+  let shown: { id: string; state: string; lines: readonly string[] } | null = null;
   const paint = (style: Parameters<typeof styleText>[0], text: string) =>
     colour ? styleText(style, text, { validateStream: false }) : text;
   const print = (lines: readonly string[]) => write(lines.map((line) => `${line}\n`).join(""));
@@ -37,12 +37,12 @@ export function createScreen({ write, live, colour, columns }: ScreenOptions): S
       shown = null;
       print(text.split("\n").map((line) => `   ${line}`));
     },
-    card(id, lines) {
-      if (shown !== null && shown.id === id && shown.lines.join("\n") === lines.join("\n")) return;
-      // A card taller than the window could not be redrawn without smearing; it is cheap to print it again below.
-      if (live && shown !== null && shown.id === id) write(`\u001b[${shown.lines.length}A\u001b[0J`);
+    card(id, state, lines) {
+      const same = shown !== null && shown.id === id;
+      if (same && (live ? shown?.lines.join("\n") === lines.join("\n") : shown?.state === state)) return;
+      if (live && same) write(`\u001b[${shown?.lines.length ?? 0}A\u001b[0J`);
       print(lines);
-      shown = { id, lines };
+      shown = { id, state, lines };
     },
   };
 }

@@ -14,8 +14,8 @@ export interface Stage {
   pause(ms: number): Promise<void>;
   /** Polls until the answer is not null. Throws with `what` at the deadline: a stage of the loop is broken. */
   until<T>(what: string, probe: () => Promise<T | null>): Promise<T>;
-  /** The name of a pod of the app, as Alertmanager would have it in its labels; null while there is none. */
-  podOf(namespace: string, app: string): Promise<string | null>;
+  /** A pod of the app that crash-loops, which is what the alert is about; null while none does. */
+  crashingPod(namespace: string, app: string): Promise<string | null>;
   now(): Date;
 }
 
@@ -119,11 +119,11 @@ interface Story {
 
 /** The body kube-prometheus' KubePodCrashLooping gives through Alertmanager, for the pods that crash now. */
 async function crashLooping(
-  { podOf, now, until }: Stage,
+  { crashingPod, now, until }: Stage,
   story: Story,
 ): Promise<{ body: unknown; resolved(): unknown }> {
-  const pod = await until(`pods of ${story.namespace}/${story.deployment} exist`, () =>
-    podOf(story.namespace, story.deployment),
+  const pod = await until(`a pod of ${story.namespace}/${story.deployment} crash-loops`, () =>
+    crashingPod(story.namespace, story.deployment),
   );
   const startsAt = new Date(now().getTime() - 60_000).toISOString();
   const labels = {
