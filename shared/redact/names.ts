@@ -21,7 +21,7 @@ const opening = new Set(
   ).split(" "),
 );
 const compactKeys = /(?:api|access|private|secret|encryption|signing|master|account|auth|app|license|shared)keys?$/;
-const passWords = /^(?:pass|passwd|passwort|passphrase|passcode|pwd|passwords?)$|(?:password|passwd|passphrase)s?$/;
+const passWords = /^(?:pass|passwd|passwort|passphrase|passcode|pwd|passwords?)$|(?:password|passwd|passphrase|pwd)s?$/;
 const innocentPass = /^(?:by|com|encom|tres|sur|over|under|im)pass$/;
 const sessions = new Set(["sessionid", "jsessionid", "phpsessid", "sessid", "cookie", "cookies"]);
 const chinese: readonly (readonly [string, SecretKind])[] = [

@@ -60,7 +60,8 @@ function maskList(list: readonly unknown[], name: string | null, walk: Walk, dep
     // `--password`, `hunter2` as two arguments
     const kind = awaited;
     awaited = /^--?[\w.-]+$/.test(entry) ? secretKindOf(entry) : null;
-    if (kind !== null && awaited === null && !isReference(entry)) return walk.mask(kind, entry);
+    if (kind !== null && awaited === null && !isReference(entry) && !entry.startsWith("[masked:"))
+      return walk.mask(kind, entry);
     return maskLeaf(entry, name, walk);
   });
 }

@@ -61,8 +61,8 @@ export const shapes: readonly Shape[] = [
   shape("bearer", ["earer ", "EARER "], `${at}[Bb](?:earer|EARER) +([\\w.~+/=-]{8,})`, drawn),
   shape("basic", ["asic ", "ASIC "], `${at}[Bb](?:asic|ASIC) +([A-Za-z0-9+/]{8,}={0,2})(?![\\w-])`, namesUser),
   // user:password in a URL; the password may hold what should have been encoded, up to the last @ of the authority.
-  shape("password", "://", "://[^/\\s:@\"'<>?#]{0,128}:([^\\s/\"'<>`]{1,256})@(?=[\\w[])"),
-  shape("credential", "://", "://([^/\\s:@\"'<>?#]{20,256})@(?=[\\w[])", drawn),
+  shape("password", "://", "://[^/\\s:@\"'<>?#[]{0,128}:([^\\s/\"'<>`]{1,256})@(?=[\\w[])"),
+  shape("credential", "://", "://([^/\\s:@\"'<>?#[]{20,256})@(?=[\\w[])", drawn),
   shape("password", ["@tcp(", "@unix("], "(?<![^\\s\"'=])[\\w.-]{1,64}:([^\\s\"'/]{1,256})@(?:tcp|unix)\\("),
   shape("password", ["curl", "--user"], "(?<![\\w-])(?:-u|--user)[ =]+[\"']?[^\\s:\"']{1,64}:([^\\s\"']{1,256})"),
   shape("password", ["mysql", "mariadb"], "(?:mysql|mariadb)\\w{0,10} [^\\n|;&]{0,80}?-p([^\\s-][^\\s\"']{0,127})"),

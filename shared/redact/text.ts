@@ -142,6 +142,8 @@ function readValue(text: string, nameAt: number, at: number, kind: SecretKind): 
     if (found === null) return null;
     const scheme = found[1]?.toLowerCase() ?? "";
     const credential = found[2] ?? "";
+    // Without a scheme, words are words: "may require authorization: server message".
+    if (scheme === "" && /^[^\s\d]+\s/.test(credential)) return null;
     const single = ["bearer", "basic", "token", "apikey"].includes(scheme);
     const secret = single ? (/^[^\s,;]+/.exec(credential)?.[0] ?? "") : credential.trimEnd();
     const from = at + found[0].length - credential.length;
@@ -192,7 +194,8 @@ const sayings = new Set(
   (
     "null nil none undefined true false yes no on off empty unset missing invalid incorrect wrong expired required rejected denied failed failure " +
     "unauthorized forbidden error is was are not must cannot could has have for of in from to the a an and or with by at ok success set unknown " +
-    "redacted hidden masked optional string number byte bytes mismatch revoked found parse verification authentication authorization"
+    "redacted hidden masked optional string number byte bytes mismatch revoked found parse verification authentication authorization " +
+    "secret secrets configmap token tokens password key credentials"
   ).split(" "),
 );
 
