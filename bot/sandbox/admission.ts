@@ -2,7 +2,7 @@
 import { asList, asObject, at, isObject } from "./json.ts";
 import type { Container, KubeObject, Pod } from "./object.ts";
 import { securityFaults, securityLevel } from "./pod-security.ts";
-import { addQuantities, compareQuantities, formatQuantity, milli, parseQuantity } from "./quantity.ts";
+import { addQuantities, compareQuantities, formatQuantity, parseQuantity } from "./quantity.ts";
 import type { Kinds, Resource } from "./registry/kinds.ts";
 import { randomSuffix } from "./registry/names.ts";
 import type { Caller } from "./registry/registry.ts";
@@ -300,11 +300,4 @@ function allocateService({ store }: Cluster, object: KubeObject): void {
       port["nodePort"] = n;
     }
   }
-}
-
-export function requestedMilliCpu(object: KubeObject): number {
-  return (asList(at(object, "spec", "containers")) as Container[]).reduce(
-    (sum, container) => sum + milli(container.resources?.requests?.["cpu"]),
-    0,
-  );
 }

@@ -63,7 +63,7 @@ export function applyConfiguration(
   const pruned = dropped.size === 0 ? merged : prune(shape, merged, dropped, wanted);
   return {
     object: isObject(pruned) ? pruned : {},
-    managedFields: rewrite(entries, writer, wanted, new Set(conflicts.flatMap(({ paths }) => paths))),
+    managedFields: rewrite(entries, writer, wanted, new Set(conflicts.flatMap(({ paths }) => paths)), changed.size > 0),
   };
 }
 
@@ -131,7 +131,7 @@ function prune(shape: Shape, value: unknown, dropped: PathSet, wanted: PathSet, 
 }
 
 /** `.spec.template.spec.containers[name="app"].image`, as the real conflict names it. */
-export function printPath(path: string): string {
+function printPath(path: string): string {
   return elements(path)
     .map((element) => {
       const rest = element.slice(2);

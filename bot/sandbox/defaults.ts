@@ -83,7 +83,7 @@ function defaultVolume(volume: JsonObject): void {
 }
 
 /** `inPod` also fills what a Pod gets and a template does not, such as requests from limits. */
-export function defaultPodSpec(spec: JsonObject, inPod: boolean): void {
+function defaultPodSpec(spec: JsonObject, inPod: boolean): void {
   fill(spec, {
     dnsPolicy: "ClusterFirst",
     restartPolicy: "Always",
@@ -158,7 +158,9 @@ const byKind: Readonly<Record<string, Defaulter>> = {
       fill(child(claim, "status"), { phase: "Pending" });
     }
   },
-  DaemonSet: (_, spec) => {
+  DaemonSet: (object, spec) => {
+    const metadata = child(object, "metadata");
+    fill(child(metadata, "annotations"), { "deprecated.daemonset.template.generation": "0" });
     fill(spec, { revisionHistoryLimit: 10 });
     const strategy = child(spec, "updateStrategy");
     fill(strategy, { type: "RollingUpdate" });
@@ -193,7 +195,14 @@ const byKind: Readonly<Record<string, Defaulter>> = {
       fill(spec, { externalTrafficPolicy: "Cluster" });
     if (spec["type"] === "LoadBalancer") fill(spec, { allocateLoadBalancerNodePorts: true });
   },
-  Secret: (object) => fill(object, { type: "Opaque" }),
+  Secret: (object) => {
+    fill(object, { type: "Opaque" });
+    const plain = Object.entries(asObject(object["stringData"]));
+    if (plain.length === 0) return;
+    const encoded = plain.map(([key, value]) => [key, Buffer.from(asString(value)).toString("base64")]);
+    object["data"] = { ...asObject(object["data"]), ...Object.fromEntries(encoded) };
+    delete object["stringData"];
+  },
   PersistentVolumeClaim: (object, spec) => {
     fill(spec, { volumeMode: "Filesystem" });
     fill(child(object, "status"), { phase: "Pending" });

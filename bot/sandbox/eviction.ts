@@ -1,25 +1,19 @@
 /** pods/eviction: a delete that a PodDisruptionBudget may refuse. */
+import { readDeleteOptions } from "./delete-options.ts";
 import { asNumber, asObject, at } from "./json.ts";
 import type { KubeObject, LabelSelector } from "./object.ts";
-import type { Caller, DeleteOptions, Registry } from "./registry/registry.ts";
+import type { Caller, Registry } from "./registry/registry.ts";
 import { selects } from "./selectors.ts";
 import { ApiError, badRequest, type Status, tooManyRequests } from "./status.ts";
 import { timestamp } from "./timers.ts";
 
 /** @throws ApiError 429 when a budget allows no disruption, 500 when several budgets cover the pod */
-export function evict(
-  registry: Registry,
-  caller: Caller,
-  namespace: string,
-  name: string,
-  body: unknown,
-  readOptions: (body: unknown) => DeleteOptions,
-): Status {
+export function evict(registry: Registry, caller: Caller, namespace: string, name: string, body: unknown): Status {
   const pods = registry.kinds.resource("", "pods");
   const named = at(body, "metadata", "name");
   if (named !== undefined && named !== name) throw badRequest("name in URL does not match name in Eviction object");
   const pod = registry.get(pods, namespace, name);
-  const options = readOptions(at(body, "deleteOptions"));
+  const options = readDeleteOptions(at(body, "deleteOptions"));
   const dryRun = caller.dryRun || Array.isArray(at(body, "deleteOptions", "dryRun"));
   const phase = at(pod, "status", "phase");
   const finished = phase === "Succeeded" || phase === "Failed" || phase === "Pending" || pod.metadata.deletionTimestamp;

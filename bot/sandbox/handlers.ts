@@ -1,5 +1,6 @@
 /** API requests on resources, after authentication and authorization: from a parsed request to an answer. */
 import { parse as parseYaml } from "yaml";
+import { readDeleteOptions } from "./delete-options.ts";
 import { fromApi, toApi } from "./events-api.ts";
 import { evict } from "./eviction.ts";
 import { goJsonError } from "./go-text.ts";
@@ -240,32 +241,14 @@ function patch(
 }
 
 /** Options of a delete: the body's, or the query's where there is no body. */
-function deleteOptions(request: ApiRequest): DeleteOptions {
-  const body = asObject(parseBody(request.contentType, request.body));
-  const preconditions = asObject(body["preconditions"]);
-  const fromQuery = request.body.trim() === "";
-  const grace = fromQuery ? request.query.get("gracePeriodSeconds") : body["gracePeriodSeconds"];
-  const policy = fromQuery ? request.query.get("propagationPolicy") : body["propagationPolicy"];
-  const orphan = fromQuery ? request.query.get("orphanDependents") : body["orphanDependents"];
-  if (typeof policy === "string" && !["Foreground", "Background", "Orphan"].includes(policy)) {
-    throw invalid("meta.k8s.io", "DeleteOptions", "", [
-      {
-        type: "NotSupported",
-        field: "propagationPolicy",
-        value: policy,
-        detail: 'supported values: "Foreground", "Background", "Orphan", "nil"',
-      },
-    ]);
-  }
-  return {
-    ...(grace === null || grace === undefined ? {} : { gracePeriodSeconds: Number(grace) }),
-    ...(typeof policy === "string" ? { propagationPolicy: policy } : {}),
-    ...(orphan === null || orphan === undefined ? {} : { orphanDependents: orphan === true || orphan === "true" }),
-    ...(preconditions["uid"] === undefined ? {} : { uid: asString(preconditions["uid"]) }),
-    ...(preconditions["resourceVersion"] === undefined
-      ? {}
-      : { resourceVersion: asString(preconditions["resourceVersion"]) }),
-  };
+function deleteOptions({ contentType, body, query }: ApiRequest): DeleteOptions {
+  if (body.trim() !== "") return readDeleteOptions(parseBody(contentType, body, "DeleteOptions"));
+  const orphan = query.get("orphanDependents");
+  return readDeleteOptions({
+    gracePeriodSeconds: query.has("gracePeriodSeconds") ? Number(query.get("gracePeriodSeconds")) : undefined,
+    propagationPolicy: query.get("propagationPolicy") ?? undefined,
+    orphanDependents: orphan === null ? undefined : orphan === "true",
+  });
 }
 
 function handleSubresource(registry: Registry, resource: Resource, request: ApiRequest): ApiAnswer {
@@ -296,7 +279,7 @@ function handleSubresource(registry: Registry, resource: Resource, request: ApiR
     case "scale":
       return scale(registry, resource, request, namespace, one);
     case "eviction":
-      return one(evict(registry, caller, namespace, info.name, writtenBody(request, resource), deleteOptionsOf), 201);
+      return one(evict(registry, caller, namespace, info.name, writtenBody(request, resource)), 201);
     case "binding": {
       const body = writtenBody(request, resource);
       const node = asString(at(body, "target", "name"));
@@ -308,16 +291,6 @@ function handleSubresource(registry: Registry, resource: Resource, request: ApiR
     default:
       throw notImplemented(`${resource.resource}/${subresource}`);
   }
-}
-
-export function deleteOptionsOf(body: unknown): DeleteOptions {
-  return deleteOptions({
-    info: {} as RequestInfo,
-    query: new URLSearchParams(),
-    contentType: "application/json",
-    body: JSON.stringify(body ?? {}),
-    caller: {} as Caller,
-  });
 }
 
 function scale(

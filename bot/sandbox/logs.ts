@@ -7,7 +7,7 @@ import type { RequestInfo } from "./request.ts";
 import { badRequest, type FieldError, invalid } from "./status.ts";
 import type { Clock, Timers } from "./timers.ts";
 
-export interface LogLine {
+interface LogLine {
   readonly at: number;
   readonly text: string;
 }
@@ -30,7 +30,7 @@ export interface LogSource {
 const keptLines = 2000;
 
 /** Everything a run has written by `until` (ms since the epoch). */
-export function linesOf(run: Run, until: number, speed: number): LogLine[] {
+function linesOf(run: Run, until: number, speed: number): LogLine[] {
   const end = Math.min(run.endedAt ?? Number.POSITIVE_INFINITY, until);
   const lines: LogLine[] = run.script.log.map((text, i) => ({ at: run.startedAt + i, text }));
   for (const { everyMs, line } of run.script.periodic) {

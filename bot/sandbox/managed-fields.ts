@@ -133,8 +133,7 @@ function walk(shape: Shape, before: unknown, after: unknown, path: string, resul
 }
 
 function own(object: JsonObject, key: string): unknown {
-  const value = Object.hasOwn(object, key) ? object[key] : undefined;
-  return value === null ? undefined : value;
+  return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 function indexed(field: Field | undefined, list: unknown): Map<string, unknown> {
@@ -167,7 +166,7 @@ export function strip(set: Iterable<string>): Set<string> {
   return new Set([...set].filter((path) => !strippedPaths.has(path) && !path.startsWith(managedFieldsPath)));
 }
 
-export function toFieldsV1(set: PathSet): JsonObject {
+function toFieldsV1(set: PathSet): JsonObject {
   const root: JsonObject = {};
   const sorted = [...set].sort();
   const isPrefix = new Set<string>();
@@ -222,12 +221,13 @@ function sameWriter(entry: ManagedFieldsEntry, writer: Writer): boolean {
   );
 }
 
-export function entryOf(writer: Writer, set: PathSet): ManagedFieldsEntry {
+function entryOf(writer: Writer, set: PathSet): ManagedFieldsEntry {
   return {
     manager: writer.manager,
     operation: writer.operation,
     apiVersion: writer.apiVersion,
-    time: writer.time,
+    // The scale subresource keeps no time, in the real server either.
+    ...(writer.subresource === "scale" ? {} : { time: writer.time }),
     fieldsType: "FieldsV1",
     fieldsV1: toFieldsV1(set),
     ...(writer.subresource ? { subresource: writer.subresource } : {}),
@@ -248,6 +248,7 @@ export function rewrite(
   writer: Writer,
   ownSet: PathSet,
   taken: PathSet,
+  wrote: boolean,
 ): ManagedFieldsEntry[] {
   const out: ManagedFieldsEntry[] = [];
   let found = false;
@@ -256,7 +257,8 @@ export function rewrite(
     if (sameWriter(entry, writer)) {
       found = true;
       if (ownSet.size === 0) continue;
-      const same = before.size === ownSet.size && [...ownSet].every((path) => before.has(path));
+      // The time is that of the last write of a value, not of the last change of ownership.
+      const same = !wrote && before.size === ownSet.size && [...ownSet].every((path) => before.has(path));
       out.push(same ? entry : entryOf(writer, ownSet));
       continue;
     }
@@ -297,5 +299,5 @@ export function afterUpdate(
   const ownSet = new Set(own ? fromFieldsV1(own.fieldsV1) : []);
   for (const path of gone) ownSet.delete(path);
   for (const path of changed) ownSet.add(path);
-  return rewrite(entries, writer, ownSet, new Set([...changed, ...gone]));
+  return rewrite(entries, writer, ownSet, new Set([...changed, ...gone]), changed.size > 0);
 }

@@ -173,6 +173,7 @@ export interface ReplicaSet extends KubeObject {
     fullyLabeledReplicas?: number;
     readyReplicas?: number;
     availableReplicas?: number;
+    terminatingReplicas?: number;
     observedGeneration?: number;
     conditions?: Condition[];
   };
@@ -199,6 +200,7 @@ export interface Deployment extends KubeObject {
     readyReplicas?: number;
     availableReplicas?: number;
     unavailableReplicas?: number;
+    terminatingReplicas?: number;
     conditions?: Condition[];
   };
 }
@@ -294,10 +296,6 @@ export interface Node extends KubeObject {
     addresses?: { type: string; address: string }[];
     nodeInfo?: Record<string, string>;
   };
-}
-
-export function metaOf(object: KubeObject): ObjectMeta {
-  return object.metadata;
 }
 
 export function controllerOf(object: KubeObject): OwnerReference | undefined {

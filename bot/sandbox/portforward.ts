@@ -28,7 +28,7 @@ const channelProtocol = "v4.channel.k8s.io";
 /** Opens the connection that a container port stands for; without one nothing listens there. */
 export type Dial = (containerPort: number) => { socket: Socket } | { refused: string };
 
-export function dialer(forwards: Forwards, namespace: string, pod: string, uid: string): Dial {
+function dialer(forwards: Forwards, namespace: string, pod: string, uid: string): Dial {
   return (containerPort) => {
     const port = forwards.get(namespace, pod, containerPort);
     if (port === undefined) {

@@ -28,9 +28,9 @@ export interface Quantity {
 }
 
 /** Go's own words; the server repeats them in its 400. */
-export const quantityFormatError =
+const quantityFormatError =
   "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
-export const quantitySuffixError = "unable to parse quantity's suffix";
+const quantitySuffixError = "unable to parse quantity's suffix";
 
 /** A quantity, or why it is none. */
 export function parseQuantity(input: string | number): Quantity | { error: string } {

@@ -3,7 +3,7 @@
 import type { Controller, ControllerContext } from "./controllers/context.ts";
 import { withCondition } from "./controllers/pods.ts";
 import { createQueue } from "./controllers/queue.ts";
-import { asObject } from "./json.ts";
+import { asObject, at } from "./json.ts";
 import type { Node, Pod, Toleration } from "./object.ts";
 import { milli, units } from "./quantity.ts";
 import { keyOf } from "./storage.ts";
@@ -81,6 +81,11 @@ export function createScheduler({ registry, clock, timers, caller, recorder }: C
     )
       return;
     const nodes = registry.store.list("/nodes") as Node[];
+    const claim = missingClaim(pod);
+    if (claim !== undefined) {
+      refuse(pod, key, `0/${nodes.length} nodes are available: ${claim}. ${preemption(nodes.length, nodes.length)}`);
+      return;
+    }
     const running = (registry.store.list(pods.storage) as Pod[]).filter(
       (other) => other.spec.nodeName && other.status.phase !== "Succeeded" && other.status.phase !== "Failed",
     );
@@ -112,20 +117,37 @@ export function createScheduler({ registry, clock, timers, caller, recorder }: C
     events.event(pod, "Normal", "Scheduled", `Successfully assigned ${namespace}/${name} to ${target}`);
   }
 
+  /** A claim that is not there or has no volume yet stops a pod on every node. */
+  function missingClaim(pod: Pod): string | undefined {
+    for (const volume of pod.spec.volumes ?? []) {
+      const name = at(volume, "persistentVolumeClaim", "claimName");
+      if (typeof name !== "string") continue;
+      const claim = registry.store.get("/persistentvolumeclaims", pod.metadata.namespace ?? "", name);
+      if (!claim) return `persistentvolumeclaim "${name}" not found`;
+      if (at(claim, "status", "phase") !== "Bound") return "pod has unbound immediate PersistentVolumeClaims";
+    }
+    return undefined;
+  }
+
+  function preemption(count: number, final: number): string {
+    const victims = [
+      ...(count - final > 0 ? [`${count - final} No preemption victims found for incoming pod`] : []),
+      ...(final > 0 ? [`${final} Preemption is not helpful for scheduling`] : []),
+    ];
+    return `no new claims to deallocate, preemption: 0/${count} nodes are available: ${victims.join(", ")}.`;
+  }
+
   function fail(pod: Pod, key: string, verdicts: readonly { reasons: string[]; final: boolean }[]): void {
     const count = verdicts.length;
     const tally = new Map<string, number>();
     for (const { reasons } of verdicts) for (const reason of reasons) tally.set(reason, (tally.get(reason) ?? 0) + 1);
     const list = [...tally].map(([reason, n]) => `${n} ${reason}`).sort();
     const final = verdicts.filter((verdict) => verdict.final).length;
-    const victims = [
-      ...(count - final > 0 ? [`${count - final} No preemption victims found for incoming pod`] : []),
-      ...(final > 0 ? [`${final} Preemption is not helpful for scheduling`] : []),
-    ];
-    const message =
-      count === 0
-        ? "no nodes available to schedule pods"
-        : `0/${count} nodes are available: ${list.join(", ")}. no new claims to deallocate, preemption: 0/${count} nodes are available: ${victims.join(", ")}.`;
+    const message = `0/${count} nodes are available: ${list.join(", ")}. ${preemption(count, final)}`;
+    refuse(pod, key, count === 0 ? "no nodes available to schedule pods" : message);
+  }
+
+  function refuse(pod: Pod, key: string, message: string): void {
     unschedulable.add(key);
     const { namespace = "", name } = pod.metadata;
     const conditions = withCondition(
@@ -152,7 +174,7 @@ export function createScheduler({ registry, clock, timers, caller, recorder }: C
         const pod = object as Pod;
         if (type === "ADDED" && !pod.spec.nodeName) queue.add(keyOf(object));
         if (type === "DELETED" || pod.status.phase === "Succeeded" || pod.status.phase === "Failed") retry();
-      } else if (storage === "/nodes") retry();
+      } else if (storage === "/nodes" || storage === "/persistentvolumeclaims") retry();
     },
     stop: queue.stop,
   };

@@ -171,8 +171,3 @@ function unknownField(storage: string, field: string): string {
     ? `field label not supported: ${field}`
     : `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`;
 }
-
-/** The single name a field selector asks for: lets a watcher with resourceNames rights through. */
-export function nameInSelector(text: string): string | undefined {
-  return /(?:^|,)metadata\.name==?([^,]+)/.exec(text)?.[1];
-}

@@ -49,7 +49,7 @@ export class ApiError extends Error {
   }
 }
 
-export function qualified({ group, resource }: GroupResource): string {
+function qualified({ group, resource }: GroupResource): string {
   return group === "" ? resource : `${resource}.${group}`;
 }
 
@@ -125,7 +125,7 @@ const errorWords: Readonly<Record<FieldError["type"], { reason: string; words: s
   TooMany: { reason: "FieldValueTooMany", words: "Too many" },
 };
 
-export function fieldErrorBody(error: FieldError): string {
+function fieldErrorBody(error: FieldError): string {
   const { words } = errorWords[error.type];
   const showsValue = !["Required", "Forbidden", "TooLong", "TooMany"].includes(error.type);
   const value = showsValue ? `: ${JSON.stringify(error.value) ?? "null"}` : "";
@@ -169,7 +169,7 @@ export function methodNotAllowed(): ApiError {
   return new ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {});
 }
 
-export const writtenTypes = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"] as const;
+const writtenTypes = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"] as const;
 
 /** A body in a type that this handler does not read. */
 export function unsupportedMediaType(accepted: readonly string[] = writtenTypes): ApiError {

@@ -1,7 +1,7 @@
 /** What etcd is to the real server: objects under one revision counter, and a bounded log of changes to watch. */
 import type { KubeObject } from "./object.ts";
 
-export type ChangeType = "ADDED" | "MODIFIED" | "DELETED";
+type ChangeType = "ADDED" | "MODIFIED" | "DELETED";
 
 export interface Change {
   readonly revision: number;

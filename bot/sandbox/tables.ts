@@ -13,7 +13,7 @@ import type {
 } from "./object.ts";
 import type { Resource } from "./registry/kinds.ts";
 
-export interface Column {
+interface Column {
   readonly name: string;
   readonly type: string;
   readonly format: string;
@@ -40,7 +40,7 @@ function column(text: string): Column {
 }
 
 /** Go's duration.HumanDuration. */
-export function humanDuration(ms: number): string {
+function humanDuration(ms: number): string {
   const seconds = Math.floor(ms / 1000);
   if (seconds < -1) return "<invalid>";
   if (seconds < 0) return "0s";
@@ -94,7 +94,7 @@ function images(list: readonly Container[]): string {
 }
 
 /** STATUS, READY and RESTARTS of a pod: kubectl's best known logic. */
-export function podSummary(pod: Pod, now: Date): { ready: string; status: string; restarts: string } {
+function podSummary(pod: Pod, now: Date): { ready: string; status: string; restarts: string } {
   const status = pod.status ?? {};
   const statuses = status.containerStatuses ?? [];
   let reason = status.reason || status.phase || "";

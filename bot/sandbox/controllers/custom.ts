@@ -63,7 +63,7 @@ function structOf(name: string, node: Record<string, unknown>): Struct {
 }
 
 /** The resource that one version of a definition stands for. */
-export function customResource(schema: Schema, definition: KubeObject, version: Record<string, unknown>): Resource {
+function customResource(schema: Schema, definition: KubeObject, version: Record<string, unknown>): Resource {
   const spec = asObject(definition["spec"]);
   const names = asObject(spec["names"]);
   const group = asString(spec["group"]);

@@ -5,7 +5,7 @@ import { type Condition, controllerOf, type Deployment, type PodTemplate, type R
 import { keyOf } from "../storage.ts";
 import { timestamp } from "../timers.ts";
 import type { Controller, ControllerContext } from "./context.ts";
-import { conditionOf, ownerReference, podsOf, resolve, withCondition } from "./pods.ts";
+import { conditionOf, ownerReference, podsOf, resolve } from "./pods.ts";
 import { createQueue } from "./queue.ts";
 
 const revisionKey = "deployment.kubernetes.io/revision";
@@ -36,6 +36,15 @@ export function templateHash(template: PodTemplate, collisions = 0): string {
     .update(String(collisions))
     .digest();
   return [...digest.subarray(0, 10)].map((byte) => alphabet[byte % alphabet.length]).join("");
+}
+
+/** The deployment controller's own way: only status and reason count as a change, and what changed goes last. */
+function setCondition(conditions: readonly Condition[] | undefined, next: Condition, now: string): Condition[] {
+  const before = conditionOf(conditions, next.type);
+  if (before?.status === next.status && before.reason === next.reason) return [...(conditions ?? [])];
+  const lastTransitionTime = before?.status === next.status ? before.lastTransitionTime : now;
+  const others = (conditions ?? []).filter((condition) => condition.type !== next.type);
+  return [...others, { ...next, lastTransitionTime, lastUpdateTime: now }];
 }
 
 const replicasOf = (set: ReplicaSet) => set.spec.replicas ?? 0;
@@ -199,7 +208,7 @@ export function createDeploymentController({
 
   function progress(deployment: Deployment, condition: Condition): void {
     const { namespace = "", name } = deployment.metadata;
-    const conditions = withCondition(fresh(deployment).status.conditions, condition, timestamp(clock.now()), true);
+    const conditions = setCondition(fresh(deployment).status.conditions, condition, timestamp(clock.now()));
     registry.edit(me, deployments, namespace, name, "status", (object) => {
       (object as Deployment).status.conditions = conditions;
     });
@@ -371,7 +380,7 @@ export function createDeploymentController({
     const available = sum((set) => set.status.availableReplicas);
     const unavailable = Math.max(0, total(sets) - available);
     const enough = available >= wanted - limits(deployment).unavailable;
-    let conditions = withCondition(
+    let conditions = setCondition(
       deployment.status.conditions,
       enough
         ? {
@@ -387,7 +396,6 @@ export function createDeploymentController({
             message: "Deployment does not have minimum availability.",
           },
       now,
-      true,
     );
     const counts = {
       replicas,
@@ -401,17 +409,17 @@ export function createDeploymentController({
       .flatMap((set) => set.status.conditions ?? [])
       .find((c) => c.type === "ReplicaFailure" && c.status === "True");
     conditions = failure
-      ? withCondition(
+      ? setCondition(
           conditions,
           { type: "ReplicaFailure", status: "True", reason: failure.reason, message: failure.message },
           now,
-          true,
         )
       : conditions.filter((condition) => condition.type !== "ReplicaFailure");
     const nonZero = Object.fromEntries(Object.entries(counts).filter(([, value]) => value !== 0));
     const status: Deployment["status"] = {
       observedGeneration: deployment.metadata.generation ?? 0,
       ...nonZero,
+      terminatingReplicas: sum((set) => set.status.terminatingReplicas),
       conditions,
     };
     const rest = { ...(deployment.status as Record<string, unknown>) };
@@ -433,20 +441,18 @@ export function createDeploymentController({
     const before = conditionOf(conditions, "Progressing");
     if (spec.paused) {
       if (before?.reason === "DeploymentPaused") return conditions;
-      return withCondition(
+      return setCondition(
         conditions,
         { type: "Progressing", status: "Unknown", reason: "DeploymentPaused", message: "Deployment is paused" },
         now,
-        true,
       );
     }
     if (before?.reason === "DeploymentPaused") {
       queue.add(keyOf(deployment));
-      return withCondition(
+      return setCondition(
         conditions,
         { type: "Progressing", status: "Unknown", reason: "DeploymentResumed", message: "Deployment is resumed" },
         now,
-        true,
       );
     }
     const what = current ? `ReplicaSet "${current.metadata.name}"` : `Deployment "${deployment.metadata.name}"`;
@@ -455,7 +461,7 @@ export function createDeploymentController({
     const settled = counts.replicas === counts.updatedReplicas && before?.reason === "NewReplicaSetAvailable";
     if (settled && current) return conditions;
     if (complete && current) {
-      return withCondition(
+      return setCondition(
         conditions,
         {
           type: "Progressing",
@@ -464,7 +470,6 @@ export function createDeploymentController({
           message: `${what} has successfully progressed.`,
         },
         now,
-        true,
       );
     }
     const moved =
@@ -484,7 +489,7 @@ export function createDeploymentController({
         before?.status === "True"
           ? conditions.map((c) => (c.type === "Progressing" ? { ...c, reason: "", message: "" } : c))
           : conditions;
-      next = withCondition(rest, condition, now, true);
+      next = setCondition(rest, condition, now);
     }
     if (!before || spec.progressDeadlineSeconds === undefined || moved) {
       if (spec.progressDeadlineSeconds !== undefined)
@@ -498,7 +503,7 @@ export function createDeploymentController({
       queue.addAfter(keyOf(deployment), left * timers.speed + 100);
       return next;
     }
-    return withCondition(
+    return setCondition(
       next,
       {
         type: "Progressing",
@@ -507,7 +512,6 @@ export function createDeploymentController({
         message: `${what} has timed out progressing.`,
       },
       now,
-      true,
     );
   }
 

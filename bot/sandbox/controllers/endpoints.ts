@@ -1,11 +1,13 @@
 /** Endpoints and EndpointSlices of every Service with a selector. */
 import { equal } from "../json.ts";
 import type { KubeObject, Pod, Service } from "../object.ts";
-import { randomSuffix } from "../registry/names.ts";
 import { keyOf } from "../storage.ts";
+import { timestamp } from "../timers.ts";
 import type { Controller, ControllerContext } from "./context.ts";
 import { isReady, ownerReference } from "./pods.ts";
 import { createQueue } from "./queue.ts";
+
+const triggerKey = "endpoints.kubernetes.io/last-change-trigger-time";
 
 interface Port {
   name?: string;
@@ -98,7 +100,8 @@ export function createEndpointsController({ registry, clock, timers, caller }: C
       apiVersion: "discovery.k8s.io/v1",
       kind: "EndpointSlice",
       metadata: {
-        name: `${name}-${randomSuffix(5)}`,
+        name: "",
+        generateName: `${name}-`,
         namespace,
         labels: {
           ...service.metadata.labels,
@@ -122,13 +125,15 @@ export function createEndpointsController({ registry, clock, timers, caller }: C
     const resource = kind === "endpoints" ? endpoints : slices;
     if (!existing) {
       const object = make();
+      object.metadata.annotations = { [triggerKey]: timestamp(clock.now()) };
       registry.create(me, resource, object.metadata.namespace ?? "", object);
       return;
     }
     if (Object.entries(fields).every(([key, value]) => equal(existing[key] ?? [], value))) return;
-    registry.edit(me, resource, existing.metadata.namespace ?? "", existing.metadata.name, "", (object) =>
-      Object.assign(object, structuredClone(fields)),
-    );
+    registry.edit(me, resource, existing.metadata.namespace ?? "", existing.metadata.name, "", (object) => {
+      Object.assign(object, structuredClone(fields));
+      object.metadata.annotations = { ...object.metadata.annotations, [triggerKey]: timestamp(clock.now()) };
+    });
   }
 
   return {

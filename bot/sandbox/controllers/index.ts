@@ -1,5 +1,6 @@
 /** All controllers of the controller manager. */
 import { createAutoscalerController, createQuotaController } from "./accounting.ts";
+import { createClaimController } from "./claims.ts";
 import type { Controller, ControllerContext } from "./context.ts";
 import { createCustomResourceController } from "./custom.ts";
 import { createDaemonSetController } from "./daemonset.ts";
@@ -25,6 +26,7 @@ export function createControllers(context: ControllerContext): Controller[] {
     createCronJobController,
     createEndpointsController,
     createDisruptionController,
+    createClaimController,
     createQuotaController,
     createAutoscalerController,
     createGarbageCollector,

@@ -1,5 +1,4 @@
 /** Jobs run pods to completion; cron jobs make jobs. */
-import { randomUUID } from "node:crypto";
 import { asObject, clone, equal } from "../json.ts";
 import { type Condition, type CronJob, controllerOf, type Job } from "../object.ts";
 import { keyOf } from "../storage.ts";
@@ -16,30 +15,10 @@ export function createJobController({ registry, clock, timers, caller, recorder 
   const pods = registry.kinds.resource("", "pods");
   const queue = createQueue({ timers, clock }, sync);
 
-  /** Jobs select their pods by their own uid. */
-  function identify(job: Job): Job {
-    if (job.spec.selector) return job;
-    const uid = job.metadata.uid ?? randomUUID();
-    const labels = {
-      "batch.kubernetes.io/controller-uid": uid,
-      "batch.kubernetes.io/job-name": job.metadata.name,
-      "controller-uid": uid,
-      "job-name": job.metadata.name,
-    };
-    const next = clone(job);
-    next.spec.selector = { matchLabels: { "batch.kubernetes.io/controller-uid": uid } };
-    next.spec.template.metadata = {
-      ...next.spec.template.metadata,
-      labels: { ...next.spec.template.metadata?.labels, ...labels },
-    };
-    return registry.seed(jobs, next) as Job;
-  }
-
   function sync(key: string): void {
     const [namespace = "", name = ""] = key.split("/");
-    const stored = registry.store.get(jobs.storage, namespace, name) as Job | undefined;
-    if (!stored || stored.metadata.deletionTimestamp) return;
-    const job = identify(stored);
+    const job = registry.store.get(jobs.storage, namespace, name) as Job | undefined;
+    if (!job || job.metadata.deletionTimestamp) return;
     const ended = job.status.conditions?.some(
       (c) => (c.type === "Complete" || c.type === "Failed") && c.status === "True",
     );

@@ -59,7 +59,7 @@ export function createPod(
     kind: "Pod",
     metadata: {
       name: identity.name ?? "",
-      ...(identity.name ? {} : { generateName: `${owner.metadata.name}-` }),
+      generateName: `${owner.metadata.name}-`,
       namespace: owner.metadata.namespace,
       labels: { ...template.metadata?.labels, ...identity.labels },
       ...(template.metadata?.annotations ? { annotations: template.metadata.annotations } : {}),

@@ -68,7 +68,12 @@ export function createReplicaSetController({
 
   function writeStatus(set: ReplicaSet, key: string, failure: ApiError | undefined): void {
     const { namespace = "", name } = set.metadata;
-    const active = podsOf(registry.store, set).filter(isActive);
+    const own = podsOf(registry.store, set);
+    const active = own.filter(isActive);
+    const leaving = own.filter(
+      ({ metadata, status }) =>
+        metadata.deletionTimestamp !== undefined && status.phase !== "Succeeded" && status.phase !== "Failed",
+    );
     const waits = active.map((pod) => untilAvailable(pod, set.spec.minReadySeconds ?? 0, clock, timers.speed));
     const soonest = Math.min(...waits.filter((ms) => ms > 0 && Number.isFinite(ms)));
     if (Number.isFinite(soonest)) queue.addAfter(key, soonest);
@@ -88,6 +93,7 @@ export function createReplicaSetController({
       ...(active.length ? { fullyLabeledReplicas: active.length } : {}),
       ...(ready ? { readyReplicas: ready } : {}),
       ...(available ? { availableReplicas: available } : {}),
+      terminatingReplicas: leaving.length,
       observedGeneration: set.metadata.generation ?? 0,
       ...(conditions.length ? { conditions } : {}),
     };

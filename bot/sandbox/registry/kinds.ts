@@ -1,5 +1,4 @@
 /** The resources the server serves, built in and custom. */
-import type { KubeObject } from "../object.ts";
 import type { GroupResource } from "../status.ts";
 import { builtInResources } from "./kubernetes-resources.ts";
 import type { Schema, Struct } from "./schema.ts";
@@ -59,7 +58,7 @@ export const unservedSubresources: ReadonlySet<string> = new Set([
   "resize",
 ]);
 
-export function apiVersionOf(group: string, version: string): string {
+function apiVersionOf(group: string, version: string): string {
   return group === "" ? version : `${group}/${version}`;
 }
 
@@ -100,8 +99,4 @@ export function createKinds(schema: Schema): Kinds {
 
 export function isReviewKind(resource: Resource): boolean {
   return resource.verbs.length === 1 && resource.verbs[0] === "create";
-}
-
-export function describeKind(object: KubeObject): string {
-  return `${object.apiVersion} ${object.kind}`;
 }

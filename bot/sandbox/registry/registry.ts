@@ -170,7 +170,12 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
 
   /** Go's zero object of this kind: what a create is compared with to know which fields the creator set. */
   function zero(resource: Resource): JsonObject {
-    return decode(resource.struct, { apiVersion: resource.apiVersion, kind: resource.kind }, { unknown: [] });
+    const { status, ...object } = decode(
+      resource.struct,
+      { apiVersion: resource.apiVersion, kind: resource.kind },
+      { unknown: [] },
+    );
+    return hasStatus(resource) ? object : { ...object, ...(status === undefined ? {} : { status }) };
   }
 
   function create(caller: Caller, resource: Resource, namespace: string, body: unknown): KubeObject {
@@ -206,16 +211,21 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
     metadata.creationTimestamp = now();
     delete metadata.generation;
     if (bumpsGeneration(resource)) metadata.generation = 1;
-    prepareForCreate(resource, object);
+    // Owned is what was sent and defaulted; what the server sets by itself, the status among it, belongs to nobody.
+    const { status: _, ...sent } = object;
     const entries =
       applied ??
       afterUpdate(
         resource.struct,
         zero(resource),
-        withManagedFields(object, []),
+        withManagedFields(
+          hasStatus(resource) ? { ...sent, apiVersion: object.apiVersion, kind: object.kind, metadata } : object,
+          [],
+        ),
         [],
         writerOf(caller, resource, "", "Update"),
       );
+    prepareForCreate(resource, object);
     const owned = withManagedFields(object, entries);
     admit({ store, kinds }, resource, owned, undefined, caller);
     const errors = validate(resource, owned, undefined);
@@ -493,7 +503,7 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
       const next = clone(existing);
       if (!already || shorter) {
         next.metadata.deletionTimestamp = timestamp(new Date(clock.now().getTime() + grace * 1000));
-        next.metadata.deletionGracePeriodSeconds = grace;
+        if (!isNamespace) next.metadata.deletionGracePeriodSeconds = grace;
         if (!already && next.metadata.generation) next.metadata.generation += 1;
       }
       if (finalizers.length > 0) next.metadata.finalizers = finalizers;

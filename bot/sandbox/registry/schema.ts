@@ -6,7 +6,7 @@ import { isObject, type JsonObject } from "../json.ts";
 import { formatQuantity, parseQuantity } from "../quantity.ts";
 import { kubernetesTypes } from "./kubernetes-types.ts";
 
-export type Scalar =
+type Scalar =
   | "string"
   | "boolean"
   | "int32"
@@ -311,6 +311,12 @@ function decodeScalar(scalar: Scalar, value: unknown, mismatch: () => DecodeErro
     case "microtime": {
       if (typeof value !== "string") throw mismatch();
       const parsed = new Date(value);
+      const rest = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(.*)$/.exec(value)?.[1];
+      if (scalar === "microtime" && rest !== undefined && !/^\.\d{6}(Z|[+-])/.test(rest)) {
+        throw new DecodeError(
+          `parsing time "${value}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "${rest}" as ".000000"`,
+        );
+      }
       if (Number.isNaN(parsed.getTime()) || !/^\d{4}-\d\d-\d\dT/.test(value)) {
         throw new DecodeError(
           `parsing time "${value}" as "2006-01-02T15:04:05Z07:00": cannot parse "${value}" as "2006"`,

@@ -1,5 +1,5 @@
 /** What each kind does to an object on its way to storage, besides defaults and validation. */
-import { asObject, at, clone } from "../json.ts";
+import { asObject, at, clone, equal } from "../json.ts";
 import type { Container, KubeObject } from "../object.ts";
 import { units } from "../quantity.ts";
 import type { Resource } from "./kinds.ts";
@@ -43,7 +43,7 @@ export function returnsDeleted(resource: Resource): boolean {
   ].includes(resource.kind);
 }
 
-export function qosClass(containers: readonly Container[]): string {
+function qosClass(containers: readonly Container[]): string {
   let guaranteed = containers.length > 0;
   let bestEffort = true;
   for (const { resources } of containers) {
@@ -77,9 +77,21 @@ export function prepareForCreate(resource: Resource, object: KubeObject): void {
       return;
     case "Node":
       return;
+    case "Job":
+      identifyJob(object);
+      object["status"] = {};
+      return;
+    case "DaemonSet":
+      setTemplateGeneration(object, 1);
+      object["status"] = emptyStatus(resource);
+      return;
     case "PersistentVolume":
     case "PersistentVolumeClaim":
       object["status"] = { phase: "Pending" };
+      object.metadata.finalizers = [
+        ...(object.metadata.finalizers ?? []),
+        resource.kind === "PersistentVolume" ? "kubernetes.io/pv-protection" : "kubernetes.io/pvc-protection",
+      ];
       return;
     case "Service":
       object["status"] = { loadBalancer: {} };
@@ -110,6 +122,33 @@ function emptyStatus(resource: Resource): Record<string, unknown> {
   }
 }
 
+const generationKey = "deprecated.daemonset.template.generation";
+
+/** What was a field once and lives on as an annotation, which the server keeps. */
+function setTemplateGeneration(object: KubeObject, generation: number): void {
+  object.metadata.annotations = { ...object.metadata.annotations, [generationKey]: String(generation) };
+}
+
+/** Jobs select their pods by their own uid. Labels that came from the template get the new ones too. */
+function identifyJob(object: KubeObject): void {
+  const spec = asObject(object["spec"]);
+  if (spec["manualSelector"] === true) return;
+  const uid = object.metadata.uid ?? "";
+  const own = {
+    "batch.kubernetes.io/controller-uid": uid,
+    "batch.kubernetes.io/job-name": object.metadata.name,
+    "controller-uid": uid,
+    "job-name": object.metadata.name,
+  };
+  const template = asObject(spec["template"]);
+  const labels = at(template, "metadata", "labels");
+  if (object.metadata.labels === undefined || equal(labels, object.metadata.labels)) {
+    object.metadata.labels = { ...object.metadata.labels, ...own };
+  }
+  template["metadata"] = { ...asObject(template["metadata"]), labels: { ...asObject(labels), ...own } };
+  spec["selector"] = { matchLabels: { "batch.kubernetes.io/controller-uid": uid } };
+}
+
 /** Undoes what this subresource may not change. */
 export function prepareForUpdate(resource: Resource, next: KubeObject, existing: KubeObject, sub: string): void {
   if (sub === "status") {
@@ -131,6 +170,13 @@ export function prepareForUpdate(resource: Resource, next: KubeObject, existing:
   if (hasStatus(resource)) {
     if (existing["status"] === undefined) delete next["status"];
     else next["status"] = existing["status"];
+  }
+  if (resource.kind === "DaemonSet") {
+    const before = Number(existing.metadata.annotations?.[generationKey] ?? 1);
+    setTemplateGeneration(
+      next,
+      equal(at(next, "spec", "template"), at(existing, "spec", "template")) ? before : before + 1,
+    );
   }
   if (resource.kind === "Namespace" && sub !== "finalize") next["spec"] = existing["spec"];
   if (resource.kind === "Service") {
