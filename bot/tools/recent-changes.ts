@@ -47,7 +47,7 @@ export const recentChanges = defineTool({
     const from = new Date(context.now.getTime() - (parseDuration(since) ?? 0));
     const unseen: string[] = [];
     const parts = await Promise.all([
-      tried("workloads", unseen, workloadChanges(context, namespace, target, from)),
+      tried("workloads", unseen, workloadChanges(context, namespace, target, from, unseen)),
       tried("config maps", unseen, edits(context, kinds.configmap, namespace)),
       tried("autoscalers", unseen, edits(context, kinds.horizontalpodautoscaler, namespace)),
       tried("events", unseen, scalingEvents(context, namespace, target)),
@@ -83,9 +83,12 @@ async function workloadChanges(
   namespace: string,
   target: string | undefined,
   from: Date,
+  unseen: string[],
 ): Promise<Change[]> {
   const objects =
-    target === undefined ? await listWorkloads(context, namespace) : await oneWorkload(context, namespace, target);
+    target === undefined
+      ? await listWorkloads(context, namespace)
+      : await oneWorkload(context, namespace, target, unseen);
   const touched = objects.filter((object) => lastTouched(object) >= from).slice(0, mostWorkloads);
   const parts = await Promise.all(
     touched.map(async (object) => [...(await rollouts(context, object, from)), ...editsOf(object)]),
@@ -101,10 +104,16 @@ async function listWorkloads(context: ToolContext, namespace: string): Promise<K
 }
 
 /** The workload; of a pod, what stands above it is asked for by its own name. */
-async function oneWorkload(context: ToolContext, namespace: string, target: string): Promise<KubeObject[]> {
+async function oneWorkload(
+  context: ToolContext,
+  namespace: string,
+  target: string,
+  unseen: string[],
+): Promise<KubeObject[]> {
   const parsed = parseTarget(target.toLowerCase());
   if (parsed === null) return [];
   const object = await context.read.get(await findRef(context, target, namespace), context.signal);
+  if (object === null) unseen.push(`${target}: there is none`);
   return object === null || !workloads.some(({ kind }) => kind === object.kind) ? [] : [object];
 }
 
