@@ -496,6 +496,20 @@ describe("automatic runs", () => {
     assert.equal(writes(bench.sandbox).length, 1);
   });
 
+  test("what is said in the last moment, between the look at the object and the intent, still counts", async () => {
+    const bench = await setUp();
+    const { proposal } = await automatic(bench);
+    bench.hooks.failpoint = (at) => {
+      if (at !== "cleared") return;
+      bench.gate.pause({ for: null, namespace: null, autofixOnly: true, reason: "freeze" }, bench.admin);
+    };
+    await bench.execute.run(proposal.id);
+    assert.equal(bench.store.proposals.get(proposal.id)?.state, "refused");
+    assert.match(bench.store.proposals.get(proposal.id)?.reason ?? "", /freeze/);
+    assert.equal(bench.store.proposals.execution(proposal.id), null);
+    assert.deepEqual(writes(bench.sandbox), []);
+  });
+
   test("a failed one tells people and turns its rule to diagnose for that target until resumed", async () => {
     const bench = await setUp();
     const first = await automatic(bench);
