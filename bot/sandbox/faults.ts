@@ -13,7 +13,7 @@ export interface FaultOptions {
   readonly times?: number;
 }
 
-export type Fault =
+type Fault =
   | { readonly kind: "status"; readonly error: ApiError }
   | { readonly kind: "hang" }
   | { readonly kind: "drop"; readonly when: "before" | "after" };

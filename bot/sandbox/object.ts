@@ -18,7 +18,7 @@ export interface ManagedFieldsEntry {
   subresource?: string | undefined;
 }
 
-export interface ObjectMeta {
+interface ObjectMeta {
   name: string;
   generateName?: string | undefined;
   namespace?: string | undefined;
@@ -74,7 +74,7 @@ export interface Container {
   [field: string]: unknown;
 }
 
-export interface Probe {
+interface Probe {
   httpGet?: { path?: string; port: number | string; scheme?: string } | undefined;
   tcpSocket?: { port: number | string } | undefined;
   exec?: { command?: string[] } | undefined;
@@ -84,7 +84,7 @@ export interface Probe {
   [field: string]: unknown;
 }
 
-export interface ResourceRequirements {
+interface ResourceRequirements {
   limits?: Record<string, string> | undefined;
   requests?: Record<string, string> | undefined;
 }
@@ -97,7 +97,7 @@ export interface Toleration {
   tolerationSeconds?: number | undefined;
 }
 
-export interface PodSpec {
+interface PodSpec {
   containers: Container[];
   initContainers?: Container[] | undefined;
   nodeName?: string | undefined;
@@ -111,7 +111,7 @@ export interface PodSpec {
   [field: string]: unknown;
 }
 
-export interface ContainerStateTerminated {
+interface ContainerStateTerminated {
   exitCode: number;
   reason?: string | undefined;
   message?: string | undefined;
@@ -139,7 +139,7 @@ export interface ContainerStatus {
   [field: string]: unknown;
 }
 
-export interface PodStatus {
+interface PodStatus {
   phase?: string | undefined;
   conditions?: Condition[] | undefined;
   message?: string | undefined;

@@ -16,7 +16,7 @@ export interface Attributes {
   readonly path: string;
 }
 
-export interface Rule {
+interface Rule {
   readonly verbs: readonly string[];
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
@@ -24,7 +24,7 @@ export interface Rule {
   readonly nonResourceURLs: readonly string[];
 }
 
-export interface Decision {
+interface Decision {
   readonly allowed: boolean;
   readonly reason: string;
 }

@@ -3,7 +3,7 @@ import type { GroupResource } from "../status.ts";
 import { builtInResources } from "./kubernetes-resources.ts";
 import type { Schema, Struct } from "./schema.ts";
 
-export interface SubresourceInfo {
+interface SubresourceInfo {
   readonly name: string;
   readonly kind: string;
   readonly group?: string;
