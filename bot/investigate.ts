@@ -12,7 +12,7 @@ import type { Store } from "./store.ts";
 import type { Seen, Toolbox, ToolRun } from "./tools/index.ts";
 import { tried } from "./tools/tool.ts";
 
-export interface Investigated {
+interface Investigated {
   diagnosis: Diagnosis;
   /** Best first; only on the subject itself. */
   remedies: readonly Action[];

@@ -1,6 +1,7 @@
 import { StewardError } from "../shared/errors.ts";
 import type { RootObject } from "../shared/incident.ts";
 import {
+  controllerOf,
   type KubeObject,
   kindNamed,
   kinds,
@@ -9,7 +10,7 @@ import {
   type ResourceType,
   stringField,
 } from "../shared/kube.ts";
-import { controllerOf, podsOf, typeOf } from "./actions/target.ts";
+import { podsOf, typeOf } from "./actions/target.ts";
 import type { Clock, ClusterReader } from "./edges.ts";
 import { likelyOwner, type Subject, subjectOf } from "./root-object/subject.ts";
 import { conditionsOf } from "./tools/workload.ts";

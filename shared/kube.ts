@@ -187,9 +187,9 @@ function isOwnerList(value: unknown): boolean {
   return Array.isArray(value) && value.every((owner) => names.every((name) => typeof field(owner, name) === "string"));
 }
 
-/** The owner that controls an object; null for one that stands alone. */
-export function controllerOf(object: KubeObject): OwnerReference | null {
-  return object.metadata.ownerReferences?.find(({ controller }) => controller === true) ?? null;
+/** The owner that controls an object; undefined for one that stands alone. */
+export function controllerOf(object: KubeObject): OwnerReference | undefined {
+  return object.metadata.ownerReferences?.find(({ controller }) => controller === true);
 }
 
 /** Reads a nested field of an object of unknown shape; undefined as soon as a step is missing. Array steps are numbers. */

@@ -1,9 +1,8 @@
 import type { ActionOf } from "../../shared/action.ts";
 import { StewardError } from "../../shared/errors.ts";
-import { listField, stringField } from "../../shared/kube.ts";
+import { controllerOf, listField, stringField } from "../../shared/kube.ts";
 import type { ActionDef } from "./definition.ts";
 import { deleteRequest } from "./patch.ts";
-import { controllerOf } from "./target.ts";
 import { named } from "./workload.ts";
 
 /** Owners that put a new pod in the place of a deleted one. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { ClusterRequest } from "../../shared/approval.ts";
-import { apiVersionOf, field, type KubeObject, type ObjectRef } from "../../shared/kube.ts";
+import { field, type KubeObject, type ObjectRef, pathOf } from "../../shared/kube.ts";
 import { opAnnotation } from "./definition.ts";
 
 const Op = z.discriminatedUnion("op", [
@@ -37,13 +37,6 @@ export function readablePath(path: string): string {
       /^\d+$/.test(step) ? `[${step}]` : i === 0 ? step : step.includes(".") ? `["${step}"]` : `.${step}`,
     )
     .join("");
-}
-
-/** Where an object is served, below the API server's root. */
-function pathOf(ref: ObjectRef): string {
-  const root = ref.type.group === "" ? `/api/${ref.type.version}` : `/apis/${apiVersionOf(ref.type)}`;
-  const place = ref.type.namespaced ? `/namespaces/${ref.namespace}` : "";
-  return `${root}${place}/${ref.type.resource}/${ref.name}`;
 }
 
 /** Tests that a field is as it was seen; an absent one is tested against null, which the API server takes for absent (evanphx/json-patch v4). */
@@ -90,7 +83,7 @@ export function patchRequest(
   const marks = setEntries(object, ["metadata", "annotations"], { ...annotations, [opAnnotation]: op }, [opAnnotation]);
   return {
     method: "PATCH",
-    path: pathOf(ref),
+    path: pathOf(ref.type, ref.namespace, ref.name),
     contentType: "application/json-patch+json",
     body: JSON.stringify([same(object, "metadata", "uid"), ...ops, ...marks]),
   };
@@ -100,7 +93,7 @@ export function patchRequest(
 export function deleteRequest(ref: ObjectRef, uid: string): ClusterRequest {
   return {
     method: "DELETE",
-    path: pathOf(ref),
+    path: pathOf(ref.type, ref.namespace, ref.name),
     contentType: "application/json",
     body: JSON.stringify({ apiVersion: "v1", kind: "DeleteOptions", preconditions: { uid } }),
   };

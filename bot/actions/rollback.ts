@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ActionOf } from "../../shared/action.ts";
 import { StewardError } from "../../shared/errors.ts";
-import { field, type KubeObject, kinds, numberField } from "../../shared/kube.ts";
+import { controllerOf, field, type KubeObject, kinds, numberField } from "../../shared/kube.ts";
 import type { ClusterReader } from "../edges.ts";
 import { type ActionDef, opAnnotation, patchWorkloads } from "./definition.ts";
 import { patchRequest, same } from "./patch.ts";
-import { controllerOf, selectorText } from "./target.ts";
+import { selectorText } from "./target.ts";
 import { containersOf, named, refusePaused, rolloutIsCritical, templatePath } from "./workload.ts";
 
 const revisionAnnotation = "deployment.kubernetes.io/revision";

@@ -1,8 +1,8 @@
 import type { ActionOf } from "../../shared/action.ts";
 import { StewardError } from "../../shared/errors.ts";
+import { controllerOf } from "../../shared/kube.ts";
 import type { ActionDef } from "./definition.ts";
 import { patchRequest, pointer, same } from "./patch.ts";
-import { controllerOf } from "./target.ts";
 import { named, wantedReplicas } from "./workload.ts";
 
 /** `kubectl scale`. Written to the object itself, not to its scale subresource, which carries no annotation to know the operation by. */

@@ -2,6 +2,7 @@ import type { Action } from "../../shared/action.ts";
 import { StewardError } from "../../shared/errors.ts";
 import {
   apiVersionOf,
+  controllerOf,
   field,
   type KubeObject,
   kindNamed,
@@ -67,11 +68,6 @@ export function refOf(namespace: string, target: string): ObjectRef {
 /** What "one at a time" and the hourly limit are counted for. */
 function ownerKeyOf(namespace: string, top: { kind: string; name: string }): string {
   return `${namespace}/${top.kind.toLowerCase()}/${top.name}`;
-}
-
-/** The object that controls this one; undefined where none does. */
-export function controllerOf(object: KubeObject): OwnerReference | undefined {
-  return object.metadata.ownerReferences?.find(({ controller }) => controller === true);
 }
 
 async function ownersOf(

@@ -9,7 +9,7 @@ import { podsRefused, stuckRollout } from "./rollout.ts";
 import { unexplained } from "./unexplained.ts";
 
 /** From the most telling sign to the least. A container that cannot start or is killed says more than the rollout it holds up. */
-export const playbooks: readonly Playbook[] = [
+const playbooks: readonly Playbook[] = [
   configError,
   imagePull,
   oomKilled,

@@ -156,7 +156,7 @@ function killings(scene: Scene, container: ContainerFacts) {
 }
 
 /** Twice as much, in the largest unit that leaves a whole number; null for what is no quantity. */
-export function doubleQuantity(text: string): string | null {
+function doubleQuantity(text: string): string | null {
   const value = parseQuantity(text);
   if (value === null || value <= 0) return null;
   const twice = Math.round(value * 2);

@@ -26,7 +26,7 @@ export const tools = {
   recent_changes: recentChanges,
 } as const;
 
-export type ToolName = keyof typeof tools;
+type ToolName = keyof typeof tools;
 type ArgsOf<N extends ToolName> = z.input<(typeof tools)[N]["args"]>;
 type DataOf<N extends ToolName> = (typeof tools)[N] extends Tool<z.ZodType, infer Data> ? Data : never;
 
@@ -155,7 +155,7 @@ function schemas(): ToolSchema[] {
   }));
 }
 
-export function isToolName(name: string): name is ToolName {
+function isToolName(name: string): name is ToolName {
   return Object.hasOwn(tools, name);
 }
 

@@ -87,7 +87,7 @@ export function readPod(pod: KubeObject): PodFacts {
       ...readContainers(pod, "initContainers", "initContainerStatuses"),
       ...readContainers(pod, "containers", "containerStatuses"),
     ],
-    owner: controllerOf(pod),
+    owner: controllerOf(pod) ?? null,
     revision: labels["pod-template-hash"] ?? labels["controller-revision-hash"] ?? "",
     object: pod,
   };

@@ -134,7 +134,7 @@ async function rollouts(context: ToolContext, object: KubeObject, from: Date): P
   });
 }
 
-export function rolloutText({ number, changes, images }: RevisionFacts): string {
+function rolloutText({ number, changes, images }: RevisionFacts): string {
   return `rolled out revision ${number}: ${changes.length === 0 ? images.join(", ") : changes.join("; ")}`;
 }
 
@@ -156,7 +156,7 @@ function editsOf(object: KubeObject): Change[] {
     const what = subresource === "scale" ? "scaled" : created !== null && at <= created ? "created" : "edited";
     return [{ at, object: nameOf(object), what, by: stringField(entry, "manager") ?? null }];
   });
-  if (writes.length > 0 || created === null || controllerOf(object) !== null) return writes;
+  if (writes.length > 0 || created === null || controllerOf(object) !== undefined) return writes;
   return [{ at: created, object: nameOf(object), what: "created", by: null }];
 }
 

@@ -1,10 +1,11 @@
 import { controllerOf, field, type KubeObject, kinds, listField, numberField, stringField } from "../../shared/kube.ts";
 import { redactObject } from "../../shared/redact.ts";
 import { truncate } from "../../shared/text.ts";
+import { selectorText } from "../actions/target.ts";
 import { type PodFacts, quantities } from "./pod.ts";
 import { timeOf } from "./print.ts";
 import type { ToolContext } from "./tool.ts";
-import { conditionsOf, replicaSetsOf, selectorText } from "./workload.ts";
+import { conditionsOf, replicaSetsOf } from "./workload.ts";
 
 /** A state of a workload's pod template, and how it fared. */
 export interface RevisionFacts {
@@ -135,7 +136,7 @@ function beginnings(raw: readonly Raw[], object: KubeObject): (Date | null)[] {
 const mostChanges = 12;
 
 /** What differs between two pod templates, as `containers[app].image: shop:1 → shop:2`. */
-export function templateChanges(before: unknown, after: unknown): string[] {
+function templateChanges(before: unknown, after: unknown): string[] {
   const from = flatten(redactObject(before));
   const to = flatten(redactObject(after));
   const names = [...new Set([...from.keys(), ...to.keys()])].filter(

@@ -23,7 +23,7 @@ export interface ToolContext {
   isOpen(namespace: string): boolean;
 }
 
-export interface ToolResult<Data> {
+interface ToolResult<Data> {
   /** For people and the model; compact, and it says what it left out. Not yet redacted. */
   text: string;
   /** The same for playbooks. */

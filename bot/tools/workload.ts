@@ -1,24 +1,19 @@
 import { StewardError } from "../../shared/errors.ts";
 import {
-  apiVersionOf,
   controllerOf,
   field,
   type KubeObject,
-  kindNamed,
   kinds,
   listField,
   type ObjectRef,
-  type OwnerReference,
   parseTarget,
-  type ResourceType,
   stringField,
 } from "../../shared/kube.ts";
+import { podsOf as podObjectsOf, selectorText, typeOf } from "../actions/target.ts";
 import { type PodFacts, readPod, sickness } from "./pod.ts";
 import { timeOf } from "./print.ts";
 import type { ToolContext } from "./tool.ts";
 
-/** More pods of one workload than this add nothing to a diagnosis. */
-const mostPods = 200;
 const mostOwners = 8;
 
 /** Where `deployment/checkout` is served. Throws `invalid` for a kind the cluster does not know, `refused` for a closed one. */
@@ -36,46 +31,14 @@ export async function findRef(context: ToolContext, target: string, namespace: s
   return { type, namespace: place, name: target.slice(slash + 1) };
 }
 
-/** `matchLabels` and `matchExpressions` as the selector of a list. Source: metav1.FormatLabelSelector. */
-export function selectorText(selector: unknown): string {
-  const labels =
-    field(selector, "matchLabels") ?? (field(selector, "matchExpressions") === undefined ? selector : undefined);
-  const equal = Object.entries(typeof labels === "object" && labels !== null ? labels : {}).map(
-    ([name, value]) => `${name}=${String(value)}`,
-  );
-  const rest = listField(selector, "matchExpressions").map((expression) => {
-    const key = stringField(expression, "key") ?? "";
-    const values = listField(expression, "values").join(",");
-    const operator = stringField(expression, "operator");
-    if (operator === "Exists") return key;
-    if (operator === "DoesNotExist") return `!${key}`;
-    return `${key} ${operator === "NotIn" ? "notin" : "in"} (${values})`;
-  });
-  return [...equal, ...rest].join(",");
-}
-
 /** The pods that belong to an object, sickest first. A pod is its own; kinds without pods have none. */
-export async function podsOf(context: ToolContext, object: KubeObject): Promise<PodFacts[]> {
-  const namespace = object.metadata.namespace ?? null;
-  const uid = object.metadata.uid;
-  if (object.kind === "Pod") return [readPod(object)];
-  const selector = selectorText(field(object, "spec", "selector"));
-  if (selector === "" || !hasPods.has(object.kind)) return [];
-  const listed = await context.read.list(
-    { type: kinds.pod, namespace, labelSelector: selector, limit: mostPods },
-    context.signal,
-  );
-  const owners = new Set([uid]);
-  if (object.kind === "Deployment") {
-    for (const set of await replicaSetsOf(context, object)) owners.add(set.metadata.uid);
-  }
-  return listed.items
-    .filter((pod) => owners.has(controllerOf(pod)?.uid))
-    .map(readPod)
-    .sort((a, b) => sickness(b) - sickness(a) || newerFirst(a, b));
+export async function podsOf({ read, signal }: ToolContext, object: KubeObject): Promise<PodFacts[]> {
+  if (!hasPods.has(object.kind)) return [];
+  const pods = await podObjectsOf(read, object, signal);
+  return pods.map(readPod).sort((a, b) => sickness(b) - sickness(a) || newerFirst(a, b));
 }
 
-const hasPods = new Set(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"]);
+const hasPods = new Set(["Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"]);
 
 function newerFirst(a: PodFacts, b: PodFacts): number {
   return (b.createdAt?.getTime() ?? 0) - (a.createdAt?.getTime() ?? 0);
@@ -96,9 +59,9 @@ export async function replicaSetsOf(context: ToolContext, deployment: KubeObject
 /** Controllers from the nearest to the top, as far as they can be read. */
 export async function ownersOf(context: ToolContext, object: KubeObject): Promise<KubeObject[]> {
   const chain: KubeObject[] = [];
-  let next: OwnerReference | null = controllerOf(object);
-  while (next !== null && chain.length < mostOwners) {
-    const type = await ownerType(context, next);
+  let next = controllerOf(object);
+  while (next !== undefined && chain.length < mostOwners) {
+    const type = await typeOf(context.read, next, context.signal);
     if (type === null) break;
     const namespace = type.namespaced ? (object.metadata.namespace ?? null) : null;
     const owner: KubeObject | null = await context.read.get({ type, namespace, name: next.name }, context.signal);
@@ -107,16 +70,6 @@ export async function ownersOf(context: ToolContext, object: KubeObject): Promis
     next = controllerOf(owner);
   }
   return chain;
-}
-
-async function ownerType(
-  { read, signal }: ToolContext,
-  { apiVersion, kind }: OwnerReference,
-): Promise<ResourceType | null> {
-  const builtin = kindNamed(kind);
-  if (builtin !== null && apiVersionOf(builtin) === apiVersion) return builtin;
-  const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
-  return read.resolve(group === "" ? kind : `${kind}.${group}`, signal);
 }
 
 export interface Condition {

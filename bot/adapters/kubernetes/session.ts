@@ -8,7 +8,7 @@ import { parseJson, type Refusal, readRefusal, refusalError } from "./status.ts"
 /** Longest time for one read, waits for `Retry-After` among it. */
 const readDeadlineMs = 10_000;
 
-export type Answer = { ok: true; status: number; body: Buffer } | { ok: false; refusal: Refusal };
+type Answer = { ok: true; status: number; body: Buffer } | { ok: false; refusal: Refusal };
 
 /** Requests as one identity. */
 export interface Session {
