@@ -109,7 +109,7 @@ const withPods = new Set(["Pod", "Deployment", "StatefulSet", "DaemonSet", "Repl
  * The controller above all others, or the object itself. An owner that may not be read is known by its reference; a static pod belongs to its
  * node only in name.
  */
-export async function topOwner(read: ClusterReader, object: KubeObject, signal: AbortSignal): Promise<ObjectName> {
+async function topOwner(read: ClusterReader, object: KubeObject, signal: AbortSignal): Promise<ObjectName> {
   let top = nameOf(object);
   let owner = controllerOf(object);
   for (let depth = 0; owner !== undefined && owner.kind !== "Node" && depth < mostOwners; depth++) {

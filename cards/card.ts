@@ -200,14 +200,14 @@ const common = {
   footer: own(300),
 };
 
-export const ApprovalCard = z
+const ApprovalCard = z
   .strictObject({
     kind: z.literal("approval"),
     ...common,
     proposals: z.array(ProposalBlock).length(1),
   })
   .meta({ id: "ApprovalCard" });
-export const DiagnosisCard = z
+const DiagnosisCard = z
   .strictObject({
     kind: z.literal("diagnosis"),
     ...common,
@@ -215,7 +215,7 @@ export const DiagnosisCard = z
     proposals: z.array(ProposalBlock).max(4),
   })
   .meta({ id: "DiagnosisCard" });
-export const StatusCard = z
+const StatusCard = z
   .strictObject({
     kind: z.literal("status"),
     ...common,
@@ -224,7 +224,7 @@ export const StatusCard = z
     proposals: z.array(ProposalBlock).max(4),
   })
   .meta({ id: "StatusCard" });
-export const NoticeCard = z.strictObject({ kind: z.literal("notice"), ...common }).meta({ id: "NoticeCard" });
+const NoticeCard = z.strictObject({ kind: z.literal("notice"), ...common }).meta({ id: "NoticeCard" });
 
 export const Card = z.discriminatedUnion("kind", [ApprovalCard, DiagnosisCard, StatusCard, NoticeCard]);
 export type Card = z.infer<typeof Card>;

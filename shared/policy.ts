@@ -7,8 +7,6 @@ import type { Locale } from "./locale.ts";
 import { labelOf, Matcher, matches } from "./matcher.ts";
 import { describeSchedule, isWithin, Schedule } from "./schedule.ts";
 
-export { Matcher } from "./matcher.ts";
-
 /** Never without a person, whatever a rule says (SPEC 8, automatic). */
 const neverAutomatic: readonly string[] = ["exec", "drain", "patch", "apply"];
 

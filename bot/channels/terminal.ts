@@ -1,7 +1,7 @@
 import type { Channel, Clock, Line, Log } from "../edges.ts";
 import type { CardStore, StoredCard } from "../store.ts";
 
-export const terminalName = "terminal";
+const terminalName = "terminal";
 /** Every terminal sees the same; there is one chat. */
 const chat = "all";
 /** Cards read at a time for one who catches up; between two pages others have their turn. */

@@ -4,7 +4,7 @@ import { foreign, own } from "../text.ts";
 import type { IncidentFacts, View } from "./view.ts";
 
 /** The label that marks the alerts of `kubectl steward drill`. */
-export const drillLabel = "steward_drill";
+const drillLabel = "steward_drill";
 
 /** What colours the whole card of an incident, the most important first. */
 export function incidentMarks(

@@ -127,7 +127,7 @@ function pendingFacts(proposal: Proposal, { words }: View): Fact[] {
 }
 
 /** What the safety gate said, in one line where it is open and with each reason where it is not. */
-export function gateLines({ gate, origin, createdAt, state }: Proposal, { words, times }: View): Text[] {
+function gateLines({ gate, origin, createdAt, state }: Proposal, { words, times }: View): Text[] {
   const automatic = origin === "autofix";
   const use =
     automatic || gate.used > 0

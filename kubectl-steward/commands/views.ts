@@ -164,7 +164,7 @@ export function describeApproval(approval: ApprovalAnswer, now: Date, paint: Pai
   return lines;
 }
 
-export function diffLines(diff: string, paint: Paint): string[] {
+function diffLines(diff: string, paint: Paint): string[] {
   return diff
     .split("\n")
     .map((line) => `  ${paint(line.startsWith("+") ? "good" : line.startsWith("-") ? "bad" : null, line)}`);

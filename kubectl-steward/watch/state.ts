@@ -149,7 +149,7 @@ function stillMeant(mode: Mode, items: readonly Item[]): boolean {
 /** What waits for a person first, then what runs, then what fires, then what has ended. */
 const ranks = { waiting: 0, running: 1, firing: 2, ended: 3 } as const;
 
-export function rank(item: Item): number {
+function rank(item: Item): number {
   if (item.kind === "incident") return ranks.firing;
   switch (item.approval.state) {
     case "pending":

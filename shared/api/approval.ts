@@ -3,7 +3,7 @@ import { Action } from "../action.ts";
 import { listOf, pageQuery } from "./common.ts";
 import { GateAnswer } from "./gate.ts";
 
-export const ApprovalState = z.enum([
+const ApprovalState = z.enum([
   "pending",
   "approved",
   "denied",

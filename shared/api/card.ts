@@ -22,5 +22,3 @@ export const ChatQuery = z.strictObject({
     .optional(),
   signature: z.string().max(64).optional(),
 });
-
-export const ChatAnswer = CardEvent.extend({ updatedAt: z.string() });

@@ -368,7 +368,7 @@ function show(code: number): string {
 }
 
 /** Sorts and joins ranges that touch. */
-export function merge(ranges: Ranges): Ranges {
+function merge(ranges: Ranges): Ranges {
   const pairs: [number, number][] = [];
   for (let i = 0; i + 1 < ranges.length; i += 2) pairs.push([ranges[i] ?? 0, ranges[i + 1] ?? 0]);
   pairs.sort((a, b) => a[0] - b[0]);
@@ -382,7 +382,7 @@ export function merge(ranges: Ranges): Ranges {
   return merged;
 }
 
-export function complement(ranges: Ranges): Ranges {
+function complement(ranges: Ranges): Ranges {
   const out: number[] = [];
   let next = 0;
   for (let i = 0; i + 1 < ranges.length; i += 2) {

@@ -25,7 +25,15 @@ const Labels = z.record(z.string(), z.string());
 
 type AlertQueries = Pick<
   IncidentStore,
-  "upsertAlert" | "alert" | "latestAlert" | "olderFiring" | "alerts" | "newestAlerts" | "countAlerts" | "moveAlerts" | "iterateAlerts"
+  | "upsertAlert"
+  | "alert"
+  | "latestAlert"
+  | "olderFiring"
+  | "alerts"
+  | "newestAlerts"
+  | "countAlerts"
+  | "moveAlerts"
+  | "iterateAlerts"
 >;
 
 /** The rows of `alerts`: the part of the incident store that knows of single alerts. */
