@@ -3,10 +3,11 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { StewardError } from "../shared/errors.ts";
+import { createRedactor } from "../shared/redact.ts";
 import { createCluster } from "./adapters/kubernetes.ts";
 import { openStore } from "./adapters/sqlite.ts";
 import { type OpenBackend, openBackend } from "./backend.ts";
-import type { Config } from "./config.ts";
+import { type Config, ownSecrets } from "./config.ts";
 import type { Clock, Log } from "./edges.ts";
 import { createHttpServer } from "./http/server.ts";
 import type { Readiness } from "./http/services.ts";
@@ -41,6 +42,7 @@ const leaseName = "steward";
 export function createApp(config: Config, { clock, log, env }: AppEdges): App {
   const stopping = new AbortController();
   const ownNamespace = namespaceOfPod(env);
+  const redactor = createRedactor({ key: "steward", own: ownSecrets(config) });
   const cluster = createCluster({ ...config.cluster, clock, log, env });
   const leader = createLeader({
     self: cluster.self,
@@ -97,7 +99,7 @@ export function createApp(config: Config, { clock, log, env }: AppEdges): App {
   async function openWhenFree(): Promise<Store> {
     for (;;) {
       try {
-        return openStore({ path: join(config.data, "steward.db"), clock, holder: holderOf(config.data) });
+        return openStore({ path: join(config.data, "steward.db"), clock, holder: holderOf(config.data), redactor });
       } catch (error) {
         if (!(error instanceof StewardError) || error.state !== "locked") throw error;
         phase = "standby";

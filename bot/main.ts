@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { StewardError } from "../shared/errors.ts";
+import { createRedactor } from "../shared/redact.ts";
 import { createClock } from "./adapters/clock.ts";
 import { createLog } from "./adapters/log.ts";
 import { createApp } from "./app.ts";
-import { type Config, ConfigError, loadConfig } from "./config.ts";
+import { type Config, ConfigError, loadConfig, ownSecrets } from "./config.ts";
 
 /** 2: the configuration or the command line is wrong. 3: the store cannot be used. 1: anything else. */
 const exitCodes = { usage: 2, store: 3, failed: 1 } as const;
@@ -13,7 +14,7 @@ const exitCodes = { usage: 2, store: 3, failed: 1 } as const;
 const drainMs = 20_000;
 
 const config = configure();
-const log = createLog();
+const log = createLog({ redactor: createRedactor({ key: "steward", own: ownSecrets(config) }) });
 const clock = createClock((error) => log.error("periodic work failed", { error: String(error) }));
 const app = createApp(config, { clock, log, env: process.env });
 
