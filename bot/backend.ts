@@ -9,6 +9,7 @@ import { createAudit } from "./audit.ts";
 import { createBackground } from "./background.ts";
 import { scheduleBackups } from "./backup.ts";
 import { createChannels } from "./channels/index.ts";
+import { createChat } from "./chat.ts";
 import type { Config } from "./config.ts";
 import { createDigest } from "./digest.ts";
 import type { Clock, Cluster, Log } from "./edges.ts";
@@ -223,6 +224,20 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     },
     identity,
   };
+  const chat = createChat({
+    store,
+    identity,
+    services,
+    read,
+    router,
+    unlinked: config.auth.unlinked,
+    localeOf: (channel) => localeOf.get(channel) ?? locale,
+    timezone,
+    links: () => channels.all.map((channel) => ({ name: channel.name, link: channel.link() })),
+    wake: () => outbox.wake(),
+    clock,
+    log,
+  });
   const endings: (() => void | Promise<void>)[] = [];
 
   return { services, store, begin, checks, links, snapshot, drain, close };
@@ -236,7 +251,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     verify.resumeAll();
     await identity.begin({ adminPassword });
     policy.noteLoaded();
-    for (const channel of channels.all) await channel.start({ click: refuseEvents, mention: refuseEvents });
+    for (const channel of channels.all) await channel.start(chat);
     outbox.start();
     queue.refill();
     for (const incidentId of store.incidents.toInvestigate()) lookInto(incidentId);
@@ -327,8 +342,4 @@ function check(name: string, probe: () => void): { name: string; ok: boolean; te
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-async function refuseEvents(): Promise<never> {
-  throw new StewardError("internal", "the terminal has no events of its own");
 }

@@ -163,34 +163,53 @@ export interface Line {
 /** Where a card went: enough to edit it. Opaque outside its channel. */
 export type MessageRef = string;
 
-export interface ClickEvent {
-  channel: string;
-  /** Platform's own id of this event, for deduplication. */
-  event: string;
-  chat: string;
-  message: MessageRef;
-  button: string;
-  /** External id of who clicked, from the platform's frame. */
+/** Who did something on a channel, as the platform's own frame says it; nothing a message or a button carries is believed. */
+interface Sender {
+  /** External id; empty for an account that has none. */
   person: string;
   display: string;
+  /** Not a member of the own tenant, or without an id: may do and read nothing (SPEC 11). */
+  external: boolean;
+}
+
+export interface ClickEvent extends Sender {
+  channel: string;
+  /** Platform's own id of this event, the same when it is delivered again. */
+  event: string;
+  chat: string;
+  /** The message the button was pressed on. */
+  message: MessageRef;
+  button: string;
+  /** Given with a denial: one of the button's choices, or the person's own words. */
   reason: string | null;
   at: Date;
 }
 
-export interface MentionEvent {
+export interface MentionEvent extends Sender {
   channel: string;
   event: string;
   chat: string;
-  thread: string | null;
+  /** Where the answer goes; opaque outside the channel. */
+  thread: string;
+  /** The message this was written under, when it may be one of Steward's. */
+  under: MessageRef | null;
   direct: boolean;
-  person: string;
-  display: string;
+  /** Without the mention of Steward itself, and with the platform's own escapes undone. */
   text: string;
   at: Date;
 }
 
+/** What the person who clicked is shown at once. */
+export interface ClickAnswer {
+  /** For their eyes only; null: the card says it. */
+  tell: Text | null;
+  /** The card as it is now, in the channel's language, where the platform can take it with the answer. */
+  card: Card | null;
+}
+
+/** What comes in. Neither throws, and neither waits for the cluster or another platform. */
 export interface ChannelHandlers {
-  click(event: ClickEvent): Promise<{ tell: string | null }>;
+  click(event: ClickEvent): Promise<ClickAnswer>;
   mention(event: MentionEvent): Promise<void>;
 }
 
@@ -230,6 +249,7 @@ export interface Channel {
   /** A line that belongs to a card (in its thread where there are threads), or to the chat. */
   line(chat: string, message: MessageRef | null, line: Line): Promise<void>;
   reply(chat: string, thread: string, line: Line): Promise<void>;
-  tell(person: string, line: Line): Promise<void>;
+  /** A word for one person: in `chat`, where only they see it, if the platform has that and they are there; else in a chat of the two. */
+  tell(person: string, line: Line, chat: string | null): Promise<void>;
   link(): LinkState;
 }

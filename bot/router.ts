@@ -15,6 +15,8 @@ export interface Router {
   route(labels: Readonly<Record<string, string>>, standing: readonly Address[]): Address[];
   /** Every chat Steward posts to by itself, for what concerns everybody. */
   everywhere(): Address[];
+  /** Whether a chat is one of those configured: posted to by default, or named by a route. Steward talks in no other. */
+  knows(address: Address): boolean;
 }
 
 interface Deps {
@@ -31,6 +33,7 @@ export function createRouter({ channels, routes }: Deps): Router {
   const all = addresses(channels);
   const live = addresses(channels.filter(({ cardsPerHour }) => cardsPerHour === null));
   const targets = routes.map(({ match, to }) => ({ match, to: unique([...live, ...to.map(parseAddress)]) }));
+  const known = unique([...all, ...targets.flatMap(({ to }) => to)]);
 
   return {
     route(labels, standing) {
@@ -38,6 +41,7 @@ export function createRouter({ channels, routes }: Deps): Router {
       return unique([...routed, ...standing]).filter(({ channel }) => names.has(channel));
     },
     everywhere: () => all,
+    knows: ({ channel, chat }) => known.some((address) => address.channel === channel && address.chat === chat),
   };
 }
 

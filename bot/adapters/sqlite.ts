@@ -9,6 +9,7 @@ import { createAuditStore } from "./sqlite/audit.ts";
 import { createCardStore } from "./sqlite/cards.ts";
 import { createChangeStore } from "./sqlite/changes.ts";
 import { clearPart, finishPart, partOf } from "./sqlite/copy.ts";
+import { createEventStore } from "./sqlite/events.ts";
 import { createEvidenceStore } from "./sqlite/evidence.ts";
 import { asStoreFault } from "./sqlite/faults.ts";
 import { openFile, openToRead } from "./sqlite/file.ts";
@@ -135,6 +136,7 @@ function createNouns(connection: Connection) {
     cards: createCardStore(connection),
     outbox: createOutboxStore(connection),
     users: createUserStore(connection),
+    events: createEventStore(connection),
   };
 }
 

@@ -20,7 +20,7 @@ export async function speak(
   }
   if (kind === "tell") {
     const { person, line } = QueuedTell.parse(queued);
-    return channel.tell(person, line);
+    return channel.tell(person, line, chat === "" ? null : chat);
   }
   return channel.line(chat, message, QueuedLine.parse(queued));
 }

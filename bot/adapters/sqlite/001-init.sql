@@ -354,6 +354,7 @@ CREATE UNIQUE INDEX outbox_once ON outbox (channel, chat, dedupe) WHERE kind <> 
 CREATE UNIQUE INDEX outbox_card ON outbox (channel, chat, card_id) WHERE kind = 'card' AND state = 'queued';
 
 CREATE TABLE seen_events (channel TEXT NOT NULL, event TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (channel, event)) STRICT, WITHOUT ROWID;
+CREATE INDEX seen_events_at ON seen_events (at);
 CREATE TABLE channel_usage (channel TEXT NOT NULL, month TEXT NOT NULL, calls INTEGER NOT NULL, PRIMARY KEY (channel, month)) STRICT, WITHOUT ROWID;
 
 -- Identity -----------------------------------------------------------------------------------------------------------
