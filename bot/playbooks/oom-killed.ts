@@ -37,7 +37,7 @@ function overLimit(scene: Scene, container: ContainerFacts, limit: string): Expl
   const lowered = scene.revisions.length < 2 ? null : loweredFrom(scene, container.name, limit);
   const raised = lowered === null ? raisedFrom(scene, container.name, limit) : null;
   const raise =
-    workload === null || doubled === null
+    workload === null || doubled === null || container.init
       ? null
       : remedy({
           kind: "setResources",

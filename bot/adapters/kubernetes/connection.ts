@@ -42,9 +42,14 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   return { enter, renew };
 
+  /** A file that is just being replaced is read the next time. */
   function renew(): void {
-    config = load(options);
-    material = null;
+    try {
+      config = load(options);
+      material = null;
+    } catch (error) {
+      if (!(error instanceof StewardError)) throw error;
+    }
   }
 
   async function enter(use: "pooled" | "fresh"): Promise<Entry> {

@@ -5,7 +5,7 @@ import { createBackoff } from "./backoff.ts";
 import type { Outgoing } from "./http.ts";
 import { linesOf } from "./lines.ts";
 import type { Session } from "./session.ts";
-import { type Refusal, refusalError } from "./status.ts";
+import { refusalError } from "./status.ts";
 import type { Streaming } from "./watch.ts";
 
 function requestOf(query: LogQuery, more: Outgoing["query"] = {}): Outgoing {
@@ -20,15 +20,15 @@ function requestOf(query: LogQuery, more: Outgoing["query"] = {}): Outgoing {
 
 export async function readLogs(session: Session, query: LogQuery, signal?: AbortSignal): Promise<string> {
   const answer = await session.read(requestOf(query), signal);
-  if (!answer.ok) throw logError(answer.refusal);
+  if (!answer.ok) throw asLogError(refusalError(answer.refusal));
   return answer.body.toString();
 }
 
 /** The kubelet says 400 both for a log that is not there (yet) and for a question that is wrong. Source: pkg/kubelet validateContainerLogStatus. */
-function logError(refusal: Refusal): StewardError {
+function asLogError(error: StewardError): StewardError {
   const absent =
-    refusal.status === 400 && /not found|waiting to start|is not available|terminated/.test(refusal.message);
-  return absent ? new StewardError("not_found", refusal.message) : refusalError(refusal);
+    error.code === "invalid" && /not found|waiting to start|is not available|terminated/.test(error.message);
+  return absent ? new StewardError("not_found", error.message) : error;
 }
 
 /** See `ClusterReader.followLogs`. Every line is asked for with its time, so that a lost connection is taken up where it broke. */
@@ -66,7 +66,7 @@ export async function followLogs(
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof StewardError && error.code !== "unavailable") throw error;
+      if (error instanceof StewardError && error.code !== "unavailable") throw asLogError(error);
       log.debug("log stream interrupted", { pod: query.pod, reason: error instanceof Error ? error.message : "" });
       await clock.sleep(backoff.next(), signal).catch(() => undefined);
     }

@@ -18,7 +18,7 @@ export interface Session {
   readJson(outgoing: Outgoing, signal?: AbortSignal): Promise<unknown>;
   /** A request whose answer goes on until the signal aborts: the deadline holds for its beginning only. Throws the server's refusal. */
   stream(outgoing: Outgoing, signal: AbortSignal): Promise<IncomingMessage>;
-  /** One attempt on a connection of its own. */
+  /** One attempt on a connection of its own. What it throws, it throws before anything was sent. */
   once(outgoing: Outgoing, signal: AbortSignal): Promise<Exchange>;
 }
 
@@ -27,7 +27,7 @@ export function createSession(connection: Connection, impersonate: string | null
   return { read, readJson, stream, once };
 
   async function once(outgoing: Outgoing, signal: AbortSignal): Promise<Exchange> {
-    return exchange(await enter("fresh"), outgoing, signal);
+    return exchange(await abortable(enter("fresh"), signal), outgoing, signal);
   }
 
   async function read(outgoing: Outgoing, signal?: AbortSignal): Promise<Answer> {

@@ -37,6 +37,7 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   405: "unsupported",
   406: "unsupported",
   409: "conflict",
+  410: "conflict",
   413: "too_large",
   415: "unsupported",
   422: "invalid",

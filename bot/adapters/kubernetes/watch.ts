@@ -30,7 +30,8 @@ export async function watch(
   while (!signal.aborted) {
     try {
       place ??= await list();
-      await follow(place);
+      // A stream that ends at once without a word would otherwise be asked for again and again.
+      if (!(await follow(place))) await clock.sleep(backoff.next(), signal).catch(() => undefined);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof StewardError) || !mendsByItself(error)) throw error;
@@ -60,7 +61,9 @@ export async function watch(
     onEvent({ type, object });
   }
 
-  async function follow(from: string): Promise<void> {
+  /** Whether the stream told anything. */
+  async function follow(from: string): Promise<boolean> {
+    let told = false;
     const answer = await session
       .stream(
         {
@@ -84,8 +87,8 @@ export async function watch(
     signal.addEventListener("abort", stop, { once: true });
     try {
       for await (const line of linesOf(answer)) {
-        if (signal.aborted) return;
-        if (!take(parseJson(line))) return;
+        if (signal.aborted || !take(parseJson(line))) break;
+        told = true;
       }
     } catch (error) {
       if (!signal.aborted) throw asInterruption(error);
@@ -93,6 +96,7 @@ export async function watch(
       signal.removeEventListener("abort", stop);
       answer.destroy();
     }
+    return told;
   }
 
   /** False when this stream has nothing more to give. */
@@ -120,7 +124,8 @@ function mendsByItself({ code }: StewardError): boolean {
   return code === "unavailable" || code === "conflict";
 }
 
-function asInterruption(error: unknown): StewardError {
-  if (error instanceof StewardError) return error;
+/** What broke below; a fault of whoever is told passes through. */
+function asInterruption(error: unknown): unknown {
+  if (error instanceof StewardError || !(error instanceof Error && "code" in error)) return error;
   return new StewardError("unavailable", "the watch lost its connection", { cause: error });
 }

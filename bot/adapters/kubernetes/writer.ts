@@ -4,7 +4,7 @@ import type { ClusterRequest } from "../../../shared/approval.ts";
 import { StewardError } from "../../../shared/errors.ts";
 import { isKubeObject } from "../../../shared/kube.ts";
 import type { ClusterWriter, WriteAnswer } from "../../edges.ts";
-import { failureText, type Outgoing, readAll } from "./http.ts";
+import { type Exchange, failureText, type Outgoing, readAll } from "./http.ts";
 import type { Session } from "./session.ts";
 import { parseJson, type Refusal, readRefusal, safeWords } from "./status.ts";
 
@@ -18,18 +18,18 @@ export function createWriter(session: Session): ClusterWriter {
       const deadline = AbortSignal.timeout(writeDeadlineMs);
       const limit = signal === undefined ? deadline : AbortSignal.any([signal, deadline]);
       if (limit.aborted) return { outcome: "not_sent", message: "stopped before it was sent" };
-      let result: Awaited<ReturnType<Session["once"]>>;
+      const words = (failure: unknown) => {
+        if (limit.aborted) return `no answer within ${writeDeadlineMs / 1_000} s or before Steward stopped`;
+        return failure instanceof StewardError ? failure.message : failureText(failure);
+      };
+      let result: Exchange;
       try {
         result = await session.once(outgoing, limit);
       } catch (error) {
-        if (error instanceof StewardError) return { outcome: "not_sent", message: error.message };
-        throw error;
+        return { outcome: "not_sent", message: words(error) };
       }
       if ("answer" in result) return answered(result.answer);
-      const words = limit.aborted
-        ? `no answer within ${writeDeadlineMs / 1_000} s or before Steward stopped`
-        : failureText(result.failure);
-      return { outcome: result.sent ? "in_doubt" : "not_sent", message: words };
+      return { outcome: result.sent ? "in_doubt" : "not_sent", message: words(result.failure) };
     },
   };
 }
