@@ -136,6 +136,8 @@ export async function openCluster(options: {
       write: (chunk: Buffer, _encoding, done) => socket.send(Buffer.concat([Buffer.of(dataChannel), chunk]), done),
     });
     const tunnel = Duplex.from({ readable: received, writable: sent });
+    // Whoever reads from it hears of an error too; here it would end the process.
+    tunnel.on("error", () => {});
     failed = (words) => tunnel.destroy(new Error(words));
     socket.onclose = () => received.end();
     tunnel.once("close", () => socket.close());

@@ -34,6 +34,8 @@ export function urlTransport(url: URL): Transport {
       const target = {
         host: url.hostname.replace(/^\[|\]$/g, ""),
         port: url.port || (url.protocol === "https:" ? 443 : 80),
+        // A connection that is kept for a next request keeps the process from ending.
+        agent: false,
       };
       return exchange(url.protocol === "https:" ? tlsRequest : plainRequest, target, request, where);
     },
@@ -73,7 +75,7 @@ function exchange(
   return new Promise((resolve, reject) => {
     const deadline = timeoutMs === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     const request = start(
-      { ...target, method, path, agent: false, signal: deadline, headers: { ...headers, ...lengthOf(body) } },
+      { ...target, method, path, signal: deadline, headers: { ...headers, ...lengthOf(body) } },
       resolve,
     );
     request.on("error", (error) => {
