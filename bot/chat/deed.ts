@@ -39,7 +39,7 @@ export interface DeedDeps {
 }
 
 /** What a person is told when a deed is refused; `forbidden` marks what their role did not allow. */
-export class NotAllowed extends StewardError {
+class NotAllowed extends StewardError {
   readonly role: Role;
   constructor(role: Role) {
     super("forbidden", `needs the role ${role}`);
