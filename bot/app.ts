@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { StewardError } from "../shared/errors.ts";
+import { kinds } from "../shared/kube.ts";
 import { createRedactor } from "../shared/redact.ts";
 import { createCluster } from "./adapters/kubernetes.ts";
 import { openStore } from "./adapters/sqlite.ts";
@@ -11,7 +12,7 @@ import { type Config, ownSecrets } from "./config.ts";
 import type { Clock, Log } from "./edges.ts";
 import { createHttpServer } from "./http/server.ts";
 import type { Readiness } from "./http/services.ts";
-import { createLeader } from "./leader.ts";
+import { createLeader, type Leader } from "./leader.ts";
 import { createMetrics } from "./metrics.ts";
 import type { Store } from "./store.ts";
 import { version } from "./version.ts";
@@ -34,9 +35,12 @@ export interface AppEdges {
 
 /** How often a standby looks whether the store is free, in ms. */
 const lookEveryMs = 1_000;
-/** A start that takes longer than this is said to be standing by or starting; the port answers health meanwhile. */
+/** A start does not wait longer for an API server that is gone, in ms. */
+const firstLookMs = 2_000;
 const inClusterNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 const leaseName = "steward";
+/** The namespace the chart is installed in, unless somebody chose another. */
+const usualNamespace = "steward";
 
 /** The composition root: the only place that knows adapters and stages together. */
 export function createApp(config: Config, { clock, log, env }: AppEdges): App {
@@ -44,15 +48,8 @@ export function createApp(config: Config, { clock, log, env }: AppEdges): App {
   const ownNamespace = namespaceOfPod(env);
   const redactor = createRedactor({ key: "steward", own: ownSecrets(config) });
   const cluster = createCluster({ ...config.cluster, clock, log, env });
-  const leader = createLeader({
-    self: cluster.self,
-    clock,
-    log,
-    holder: holderOf(config.data),
-    namespace: ownNamespace ?? "steward",
-    name: leaseName,
-  });
   let phase: Readiness["state"] = "starting";
+  let leader: Leader | null = null;
   let backend: OpenBackend | null = null;
   const metrics = createMetrics({ version, now: () => clock.now(), snapshot: () => backend?.snapshot() ?? null });
   const http = createHttpServer({
@@ -77,6 +74,15 @@ export function createApp(config: Config, { clock, log, env }: AppEdges): App {
   }
 
   async function serve(): Promise<void> {
+    const holder = holderOf(config.data);
+    leader = createLeader({
+      self: cluster.self,
+      clock,
+      log,
+      holder,
+      namespace: await leaseNamespace(),
+      name: leaseName,
+    });
     await leader.start(stopping.signal);
     const store = await openWhenFree();
     backend = openBackend({
@@ -95,6 +101,22 @@ export function createApp(config: Config, { clock, log, env }: AppEdges): App {
     phase = "ready";
   }
 
+  /**
+   * Where the Lease is kept: beside the pod, and outside a cluster where a Steward in it would keep its own, so that the two see each other.
+   * Every cluster has `default`, for one that has no such namespace.
+   */
+  async function leaseNamespace(): Promise<string> {
+    if (ownNamespace !== null) return ownNamespace;
+    const ref = { type: kinds.namespace, namespace: null, name: usualNamespace };
+    const looking = new AbortController();
+    const found = await Promise.race([
+      cluster.read.get(ref, looking.signal).catch(() => undefined),
+      clock.sleep(firstLookMs, AbortSignal.any([looking.signal, stopping.signal])),
+    ]);
+    looking.abort();
+    return found === null ? "default" : usualNamespace;
+  }
+
   /** Two processes may want the same store for a moment, in a rolling update: the later one waits. */
   async function openWhenFree(): Promise<Store> {
     for (;;) {
@@ -109,7 +131,7 @@ export function createApp(config: Config, { clock, log, env }: AppEdges): App {
   }
 
   async function untilStandby(): Promise<void> {
-    while (phase !== "standby" && leader.state() !== "standby") await clock.sleep(50, stopping.signal);
+    while (phase !== "standby" && leader?.state() !== "standby") await clock.sleep(50, stopping.signal);
     phase = "standby";
   }
 
@@ -125,7 +147,7 @@ export function createApp(config: Config, { clock, log, env }: AppEdges): App {
     stopping.abort(new StewardError("unavailable", "Steward is stopping"));
     const open = backend;
     await Promise.all([http.stop(Math.min(ms, 5_000)), open?.drain(ms)]);
-    await leader.stop();
+    await leader?.stop();
     open?.close();
   }
 }

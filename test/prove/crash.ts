@@ -34,6 +34,9 @@ export interface CrashReport {
 const token = "crash-runner";
 const password = "correct horse battery";
 const workloads = 12;
+/** At once, against a bot that shares the processor with them. */
+const senders = 4;
+const askers = 3;
 
 export async function proveCrashSafety({ kills, seed, say }: CrashOptions): Promise<CrashReport> {
   const random = createRandom(seed);
@@ -41,6 +44,7 @@ export async function proveCrashSafety({ kills, seed, say }: CrashOptions): Prom
   const sandbox = await startSandbox();
   sandbox.apply(load());
   const violations: string[] = [];
+  let complete = false;
   const acknowledged = new Set<string>();
   const writes = new Set<SandboxRequest>();
   let bot: BotProcess | null = null;
@@ -54,8 +58,8 @@ export async function proveCrashSafety({ kills, seed, say }: CrashOptions): Prom
       const client = await signedIn(bot.url);
       const stopLoad = new AbortController();
       const traffic = Promise.all([
-        fireAlerts(client, random, acknowledged, stopLoad.signal),
-        askAndApprove(client, random, stopLoad.signal),
+        ...Array.from({ length: senders }, () => fireAlerts(client, random, acknowledged, stopLoad.signal)),
+        ...Array.from({ length: askers }, () => askAndApprove(client, random, stopLoad.signal)),
       ]);
       await new Promise((resolve) => setTimeout(resolve, random.between(20, 900)));
       await bot.kill("SIGKILL");
@@ -76,11 +80,12 @@ export async function proveCrashSafety({ kills, seed, say }: CrashOptions): Prom
     bot = null;
     const disk = readDisk(join(folder, "data", "steward.db"));
     violations.push(...disk.violations, ...repeatedWrites([...writes]), ...unwritten([...writes], disk.intents));
+    complete = true;
     return { kills, acknowledged: acknowledged.size, writes: writes.size, executions: disk.intents.size, violations };
   } finally {
     await bot?.kill("SIGKILL");
     await sandbox.stop();
-    if (violations.length === 0) rmSync(folder, { recursive: true, force: true });
+    if (complete && violations.length === 0) rmSync(folder, { recursive: true, force: true });
     else say(`the store is kept in ${folder}`);
   }
 }
@@ -199,7 +204,7 @@ async function settled(client: ApiClient): Promise<void> {
     "every execution has come to an end",
     async () =>
       (await client.all("/api/v1/approvals?limit=200")).every((approval) => !unfinished.has(String(approval["state"]))),
-    60_000,
+    180_000,
     250,
   );
 }
