@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { cardJsonSchema } from "../cards/card.ts";
-import { sparkline } from "../cards/render/terminal.ts";
+import { sparkline } from "../cards/render/drawing.ts";
 import { plain, say } from "../cards/text.ts";
 import {
   clean,

@@ -3,6 +3,7 @@ import { relativeTime } from "../../shared/time.ts";
 import type { Button, Card, Fact, Finding, ProposalBlock, Run, Section, Step, Tone } from "../card.ts";
 import { plain } from "../text.ts";
 import { words as allWords, type Words } from "../words/index.ts";
+import { progressBar, readable, sparkline, stepSign } from "./drawing.ts";
 import { createPage, type Page, type Style } from "./page.ts";
 
 export interface TerminalOptions {
@@ -39,7 +40,6 @@ const toneStyle: Readonly<Record<Tone, Style>> = {
   quiet: "grey",
 };
 
-const stepSign: Readonly<Record<Step["state"], string>> = { done: "✔", doing: "●", todo: "○", failed: "✘" };
 const stepStyle: Readonly<Record<Step["state"], Style>> = { done: "green", doing: "cyan", todo: "dim", failed: "red" };
 const shownFindings = 3;
 
@@ -128,7 +128,7 @@ function renderRun(run: Run, page: Page, options: TerminalOptions): void {
     first: "  ",
     next: "  ",
   });
-  if (run.percent !== null) page.put(progressBar(run.percent, page.columns), { first: "  ", styles: ["cyan"] });
+  if (run.percent !== null) page.put(progressBar(run.percent, page.columns - 12), { first: "  ", styles: ["cyan"] });
   for (const { state, text } of run.checks) {
     page.put(plain(text), { first: `  ${stepSign[state]} `, next: "    ", styles: [stepStyle[state]] });
   }
@@ -205,33 +205,4 @@ function renderButtons(buttons: readonly Button[], page: Page, { hint }: Termina
 
 function factLine(facts: readonly Fact[]): string {
   return facts.map(({ label, value }) => `${label} ${plain(value)}`).join(" · ");
-}
-
-const blocks = [..."▁▂▃▄▅▆▇█"];
-
-/** One block per value; more values than columns are averaged in runs. A flat series is drawn low, not as noise. */
-export function sparkline(values: readonly number[], columns: number): string {
-  const room = Math.max(1, Math.min(columns, values.length));
-  const points = Array.from({ length: room }, (_, i) => {
-    const part = values.slice(
-      Math.floor((i * values.length) / room),
-      Math.max(Math.floor(((i + 1) * values.length) / room), Math.floor((i * values.length) / room) + 1),
-    );
-    return part.reduce((sum, value) => sum + value, 0) / part.length;
-  });
-  const low = Math.min(...points);
-  const span = Math.max(...points) - low;
-  return points
-    .map((value) => blocks[span > 0 ? Math.round(((value - low) / span) * (blocks.length - 1)) : 0] ?? "")
-    .join("");
-}
-
-function progressBar(percent: number, columns: number): string {
-  const room = Math.min(40, Math.max(10, columns - 12));
-  const full = Math.round((percent / 100) * room);
-  return `${"█".repeat(full)}${"░".repeat(room - full)} ${percent}%`;
-}
-
-function readable(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toPrecision(3);
 }
