@@ -8,6 +8,8 @@ import type { Store } from "./store.ts";
 export interface Heartbeat {
   /** A Watchdog fires; called inside the transaction that keeps its delivery. */
   beat(now: Date): void;
+  /** The Watchdog has resolved: Prometheus sends nothing any more. Called as `beat`. */
+  end(now: Date): void;
   /** Says that Steward may be blind when no beat came for much longer than usual, and that it sees again when one did. */
   tick(): void;
 }
@@ -43,7 +45,7 @@ const sameBeatMs = 30_000;
  * Nothing is said where no Watchdog was ever received.
  */
 export function createHeartbeat({ store, notify, clock, locale }: Deps): Heartbeat {
-  return { beat, tick };
+  return { beat, end, tick };
 
   function beat(now: Date): void {
     const before = read();
@@ -62,10 +64,18 @@ export function createHeartbeat({ store, notify, clock, locale }: Deps): Heartbe
     const silent = now.getTime() - new Date(state.lastAt).getTime();
     const allowed = state.gapMs === null ? unknownGapMs : Math.max(leastMs, state.gapMs * patience);
     if (silent < allowed) return;
-    store.transact((at) => {
-      write({ ...state, blindSince: at.toISOString() });
-      say(state.lastAt, words[locale].blind(formatDuration(silent)));
-    });
+    store.transact((at) => sayBlind(state, at));
+  }
+
+  function end(now: Date): void {
+    const state = read();
+    if (state !== null && state.blindSince === null) sayBlind(state, now);
+  }
+
+  function sayBlind(state: State, now: Date): void {
+    write({ ...state, blindSince: now.toISOString() });
+    const silent = now.getTime() - new Date(state.lastAt).getTime();
+    say(state.lastAt, words[locale].blind(formatDuration(silent)));
   }
 
   /** One notice for each silence: that it began, and then, in its place, that it ended. */

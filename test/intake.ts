@@ -180,7 +180,9 @@ export function openIntake(options: IntakeOptions = {}): Intake {
       const drained = queue.drain(1_000);
       await clock.advance(1_000);
       await drained;
-      await incidents.idle();
+      const idle = incidents.idle();
+      await clock.advance(60_000);
+      await idle;
       await desk.close();
     },
   };

@@ -28,8 +28,8 @@ interface Deps {
   store: Pick<Store, "group" | "transact" | "receipts">;
   config: CredentialsConfig;
   queue: { isFull(): boolean; push(receipt: { id: string; groupKey: string }): boolean };
-  /** Told of every delivery in which a Watchdog fires, inside the transaction that keeps it. */
-  heartbeat: { beat(now: Date): void };
+  /** Told of every delivery with a Watchdog in it, inside the transaction that keeps it. */
+  heartbeat: { beat(now: Date): void; end(now: Date): void };
   redact: Redactor;
   notify: Pick<Notify, "notice">;
   clock: Clock;
@@ -62,7 +62,8 @@ export function createIngest(deps: Deps): Ingest {
       const delivery = readDelivery(body);
       if (queue.isFull()) throw new StewardError("unavailable", "the queue is full");
       const { repeat, queued } = await store.group((now) => {
-        if (delivery.heartbeat) heartbeat.beat(now);
+        if (delivery.heartbeat === "firing") heartbeat.beat(now);
+        if (delivery.heartbeat === "resolved") heartbeat.end(now);
         return store.receipts.take(delivery);
       });
       if (queued) queue.push(delivery);

@@ -16,8 +16,8 @@ export interface Delivery {
   alerts: number;
   /** How many alerts Alertmanager itself left out. */
   truncated: number;
-  /** Whether a Watchdog is among what fires: the sender is alive. */
-  heartbeat: boolean;
+  /** Whether a Watchdog is among the alerts: firing, and the sender is alive; resolved, and Prometheus has gone. */
+  heartbeat: "firing" | "resolved" | null;
 }
 
 /** Deeper than any alert; stops what would exhaust the parser's stack. */
@@ -75,7 +75,7 @@ export function createDeliveryReader(redact: Redactor): (body: Buffer) => Delive
       }),
       alerts: alerts.length,
       truncated: body.truncatedAlerts,
-      heartbeat: alerts.some(({ status, labels }) => status === "firing" && labels["alertname"] === "Watchdog"),
+      heartbeat: alerts.find(({ labels }) => labels["alertname"] === "Watchdog")?.status ?? null,
     };
   }
 
