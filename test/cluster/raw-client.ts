@@ -18,7 +18,7 @@ export interface RawRequest {
 export interface RawAnswer {
   code: number;
   headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Parsed when it is JSON, else the text. */
+  /** Parsed when it is one JSON value, else the text: words, or the lines of a watch. */
   body: unknown;
 }
 
@@ -76,5 +76,10 @@ export function createRawClient(kubeconfig: string, deadline = 30_000): RawClien
 }
 
 function parsed(text: string): unknown {
-  return text.startsWith("{") || text.startsWith("[") ? JSON.parse(text) : text;
+  if (!/^[{[]/.test(text)) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
