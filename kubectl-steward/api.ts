@@ -1,5 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
 import {
@@ -83,8 +82,11 @@ export interface Api {
   link(username: string, channel: string, id: string): Promise<UserAnswer>;
   unlink(username: string, channel: string, id: string): Promise<UserAnswer>;
   linkCode(username: string): Promise<LinkCodeAnswer>;
-  /** Changes of cards from now on, or after `lastId`, until the stream ends. `onOpen` gets the place it begins at: nothing after it can be missed. */
-  events(lastId: number | null, onOpen: (id: number) => void): AsyncIterable<{ id: number; card: CardEvent }>;
+  /**
+   * Changes of cards from now on, or after `lastId`, until the stream ends or `signal` aborts. The first one says only where the stream begins
+   * (`card` is null): nothing after it can be missed.
+   */
+  events(lastId: number | null, signal: AbortSignal): AsyncIterable<{ id: number; card: CardEvent | null }>;
 }
 
 const requestTimeoutMs = 60_000;
@@ -129,9 +131,8 @@ export function createApi(transport: Transport, sessions: Sessions, signal: Abor
     auditVerify: () => get("/audit/verify", AuditVerdict),
     async *auditExport(query) {
       const response = await ok(await send("GET", `${apiRoot}/audit/export${queryOf(query)}`, undefined, null));
-      for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) yield line;
-      if (!response.complete)
-        throw new Failure(exit.unreachable, "the export broke off: what was written is not the whole");
+      yield* linesOf(response);
+      if (!response.complete) throw new Failure(exit.unreachable, "the export broke off: it is not the whole");
     },
     changes: (query, most) => pages("/changes", ChangeList, query, most),
     policy: () => get("/policy", PolicyAnswer),
@@ -151,27 +152,33 @@ export function createApi(transport: Transport, sessions: Sessions, signal: Abor
 
   async function* events(
     lastId: number | null,
-    onOpen: (id: number) => void,
-  ): AsyncGenerator<{ id: number; card: CardEvent }> {
+    until: AbortSignal,
+  ): AsyncGenerator<{ id: number; card: CardEvent | null }> {
     const headers: Record<string, string> = {
       accept: "text/event-stream",
       ...(lastId === null ? {} : { "last-event-id": String(lastId) }),
     };
-    const response = await ok(await send("GET", `${apiRoot}/events`, undefined, null, headers));
-    response.setTimeout(silenceMs, () =>
-      response.destroy(new Failure(exit.unreachable, "the event stream fell silent")),
-    );
-    let opened = false;
-    let event = { id: lastId ?? 0, name: "", data: "" };
-    for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (line === "") {
-        if (!opened) onOpen(event.id);
-        opened = true;
-        if (event.name === "card") yield { id: event.id, card: CardEvent.parse(parseJson(event.data)) };
-        event = { id: event.id, name: "", data: "" };
-      } else if (line.startsWith("id: ")) event.id = Number(line.slice(4));
-      else if (line.startsWith("event: ")) event.name = line.slice(7);
-      else if (line.startsWith("data: ")) event.data += line.slice(6);
+    const response = await ok(await send("GET", `${apiRoot}/events`, undefined, null, headers, until));
+    const silent = () => response.destroy(new Failure(exit.unreachable, "the event stream fell silent"));
+    let silence = setTimeout(silent, silenceMs);
+    try {
+      let opened = false;
+      let event = { id: lastId ?? 0, name: "", data: "" };
+      for await (const line of linesOf(response)) {
+        clearTimeout(silence);
+        silence = setTimeout(silent, silenceMs);
+        if (line === "") {
+          if (!opened) yield { id: event.id, card: null };
+          opened = true;
+          if (event.name === "card") yield { id: event.id, card: CardEvent.parse(parseJson(event.data)) };
+          event = { id: event.id, name: "", data: "" };
+        } else if (line.startsWith("id: ")) event.id = Number(line.slice(4));
+        else if (line.startsWith("event: ")) event.name = line.slice(7);
+        else if (line.startsWith("data: ")) event.data += line.slice(6);
+      }
+    } finally {
+      clearTimeout(silence);
+      response.destroy();
     }
   }
 
@@ -235,6 +242,7 @@ export function createApi(transport: Transport, sessions: Sessions, signal: Abor
     body: object | undefined,
     timeoutMs: number | null,
     headers: Readonly<Record<string, string>> = { accept: "application/json" },
+    until: AbortSignal = signal,
   ): Promise<IncomingMessage> {
     const session = await sessions.get(transport.key);
     return transport.send({
@@ -247,7 +255,7 @@ export function createApi(transport: Transport, sessions: Sessions, signal: Abor
       },
       body: body === undefined ? null : JSON.stringify(body),
       timeoutMs,
-      signal,
+      signal: until,
     });
   }
 
@@ -285,6 +293,22 @@ function advice(code: ErrorCode, state: string | undefined): string | null {
   if (code === "unauthenticated") return "sign in with `kubectl steward login`";
   if (code === "unavailable" && state === "standby") return "another Steward holds the lease; this one stands by";
   return null;
+}
+
+/** The lines of an answer as they come. Throws when it breaks off. */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
+  response.setEncoding("utf8");
+  let rest = "";
+  try {
+    for await (const chunk of response) {
+      const lines = (rest + String(chunk)).split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines;
+    }
+  } catch (error) {
+    throw error instanceof Failure ? error : new Failure(exit.unreachable, "the connection to the bot was lost", error);
+  }
+  if (rest !== "") yield rest;
 }
 
 function queryOf(query: Query): string {

@@ -16,25 +16,19 @@ export async function* follow(
   on: { opened: () => Promise<void>; lost: (reason: string) => void },
 ): AsyncGenerator<CardEvent> {
   let last: number | null = null;
-  let opened: Promise<void> | null = null;
   for (let failures = 0; !signal.aborted; failures++) {
     try {
-      const stream = api.events(last, (id) => {
+      for await (const { id, card } of api.events(last, signal)) {
         failures = 0;
-        last ??= id;
-        opened ??= on.opened();
-      });
-      for await (const { id, card } of stream) {
-        await opened;
+        if (card !== null) yield card;
+        else if (last === null) await on.opened();
         last = id;
-        yield card;
       }
-      await opened;
+      on.lost("the bot ended the stream");
     } catch (error) {
       if (signal.aborted) return;
-      const hopeless = error instanceof Failure && error.code !== exit.unreachable;
-      if (hopeless || opened === null) throw error;
-      on.lost(error instanceof Error ? error.message : "the connection was lost");
+      if (!(error instanceof Failure) || error.code !== exit.unreachable || last === null) throw error;
+      on.lost(error.message);
     }
     await pause(waits[Math.min(failures, waits.length - 1)] ?? 0, signal);
   }

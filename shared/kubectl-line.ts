@@ -205,6 +205,13 @@ function createReader(words: readonly string[], flags: ReadonlyMap<string, strin
   };
 }
 
+/** `deploy/x` as `deployment/x`. Throws `not_understood`. */
+export function parseTargetWord(text: string): string {
+  const slash = text.indexOf("/");
+  if (slash < 0) throw notUnderstood(text, "is not KIND/NAME");
+  return targetOf(kindOf(text.slice(0, slash)), text.slice(slash + 1));
+}
+
 /** `deploy`, `deployments.apps`, `Deployment` → `deployment`. */
 function kindOf(text: string): string {
   const [name = "", ...group] = text.toLowerCase().split(".");

@@ -288,8 +288,8 @@ describe("what the routes answer", () => {
   });
 
   test("the gate explains, and the stop switch is shown, set and taken back", async () => {
-    const gate = GateExplanation.parse((await get("/api/v1/gate?target=deployment/x&namespace=y")).body);
-    assert.deepEqual([gate.used, gate.limit, gate.namespace], [2, 3, "y"]);
+    const gate = GateExplanation.parse((await get("/api/v1/gate?target=deploy/x&namespace=y")).body);
+    assert.deepEqual([gate.used, gate.limit, gate.namespace, gate.target], [2, 3, "y", "deployment/x"]);
     assert.equal((await get("/api/v1/gate?target=deployment/missing")).status, 404);
     assert.equal(ErrorAnswer.parse((await get("/api/v1/gate?target=x")).body).error.path, "target");
     assert.equal(ErrorAnswer.parse((await post("/api/v1/pause", { for: "6h" })).body).error.path, "reason");

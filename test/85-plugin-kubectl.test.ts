@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -61,6 +62,24 @@ describe("through kubectl", {
     for (let i = 0; i < 300; i++) server.putProposal({ namespace: "long", diff: "x".repeat(5_000) });
     const { stdout } = await kubectl.run(["approvals", "-n", "long", "-o", "json"]);
     assert.equal((JSON.parse(stdout) as { items: unknown[] }).items.length, 300);
+  });
+
+  test("changes are watched through the tunnel, and Ctrl-C ends it", async () => {
+    const child = kubectl.start(["watch", "-o", "json"]);
+    let out = "";
+    let words = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      out += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      words += text;
+    });
+    await until("it watches", () => words.includes("Watching"));
+    server.putCard("seen through the tunnel");
+    await until("the change", () => out.includes("seen through the tunnel"));
+    child.kill("SIGINT");
+    await once(child, "close");
+    assert.ok(!words.includes("error"), words);
   });
 
   test("the bot is found wherever it runs, ready ones first, and who finds none is told what to do", async () => {

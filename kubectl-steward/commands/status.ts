@@ -1,7 +1,11 @@
+import type { Api } from "../api.ts";
 import { command } from "../command.ts";
-import { exit } from "../exit.ts";
+import { exit, Failure } from "../exit.ts";
 import type { Paint } from "../output.ts";
 import { until } from "./views.ts";
+
+/** So many are counted; nobody reads a larger number differently. */
+const maxPage = 1000;
 
 export const status = command({
   name: "status",
@@ -12,21 +16,14 @@ export const status = command({
   async run(_words, _options, { api: connect, out, now }) {
     const api = await connect();
     const readiness = await api.readyz();
-    const signedIn = await api.signedIn();
-    const [incidents, approvals, stopSwitch] = signedIn
-      ? await Promise.all([
-          api.incidents({ state: "open" }, 1000),
-          api.approvals({ state: "pending" }, 1000),
-          api.stopSwitch(),
-        ])
-      : [null, null, null];
+    const waiting = await whatWaits(api);
     const answer = {
       ...readiness,
       where: api.where,
-      openIncidents: incidents?.length ?? null,
-      pendingApprovals: approvals?.length ?? null,
-      pauses: stopSwitch?.pauses ?? null,
-      breakerOpenSince: stopSwitch?.breakerOpenSince ?? null,
+      openIncidents: waiting?.incidents ?? null,
+      pendingApprovals: waiting?.approvals ?? null,
+      pauses: waiting?.stopSwitch.pauses ?? null,
+      breakerOpenSince: waiting?.stopSwitch.breakerOpenSince ?? null,
     };
     out.answer("Status", answer, (status, paint) => [
       `${mark(status.ready, paint)} ${paint("strong", `Steward ${status.version}`)} ${status.state}  ${paint("quiet", status.where)}`,
@@ -46,10 +43,26 @@ export const status = command({
         ? []
         : [`  ${paint("warning", "automatic runs are off")} since ${status.breakerOpenSince}: too many failed`]),
     ]);
-    if (!signedIn) out.say("Sign in to see what waits: kubectl steward login");
+    if (waiting === null) out.say("Sign in to see what waits: kubectl steward login");
     return readiness.ready ? exit.done : exit.failed;
   },
 });
+
+/** null for who is not signed in, or no longer: how the bot is may be known all the same. */
+async function whatWaits(api: Api) {
+  if (!(await api.signedIn())) return null;
+  try {
+    const [incidents, approvals, stopSwitch] = await Promise.all([
+      api.incidents({ state: "open" }, maxPage),
+      api.approvals({ state: "pending" }, maxPage),
+      api.stopSwitch(),
+    ]);
+    return { incidents: incidents.length, approvals: approvals.length, stopSwitch };
+  } catch (error) {
+    if (error instanceof Failure && error.code === exit.notSignedIn) return null;
+    throw error;
+  }
+}
 
 function mark(ok: boolean, paint: Paint): string {
   return ok ? paint("good", "✔") : paint("bad", "✘");

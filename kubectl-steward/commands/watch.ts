@@ -1,3 +1,4 @@
+import type { ApprovalAnswer } from "../../shared/api/approval.ts";
 import type { CardEvent } from "../../shared/api/card.ts";
 import type { Api } from "../api.ts";
 import { cleanDeep } from "../clean-deep.ts";
@@ -66,8 +67,9 @@ async function watchScreen(context: Context): Promise<ExitCode> {
 
   async function carryOut(effect: Exclude<Effect, { kind: "quit" }>): Promise<void> {
     try {
-      const words = await act(api, effect);
-      become(tell(state, words));
+      const { approval, words } = await act(api, effect);
+      const { id } = approval;
+      become(tell(learn(state, cleanDeep([{ kind: "approval", id, approval } as const])), words));
     } catch (error) {
       become(tell(state, error instanceof Error ? error.message : String(error), true));
     }
@@ -91,17 +93,22 @@ async function watchScreen(context: Context): Promise<ExitCode> {
   return exit.done;
 }
 
-async function act(api: Api, effect: Exclude<Effect, { kind: "quit" }>): Promise<string> {
-  switch (effect.kind) {
+async function act(
+  api: Api,
+  { kind, code, ...more }: Exclude<Effect, { kind: "quit" }>,
+): Promise<{ approval: ApprovalAnswer; words: string }> {
+  switch (kind) {
     case "approve":
-      await api.decide(effect.code, "approve");
-      return `${effect.code} approved.`;
-    case "deny":
-      await api.decide(effect.code, "deny", effect.reason === "" ? undefined : effect.reason);
-      return `${effect.code} denied.`;
+      return { approval: await api.decide(code, "approve"), words: `${code} approved.` };
+    case "deny": {
+      const reason = "reason" in more && more.reason !== "" ? more.reason : undefined;
+      return { approval: await api.decide(code, "deny", reason), words: `${code} denied.` };
+    }
     case "undo":
-    case "renew":
-      return `${(await api.again(effect.code, effect.kind)).code} waits for approval.`;
+    case "renew": {
+      const approval = await api.again(code, kind);
+      return { approval, words: `${approval.code} waits for approval.` };
+    }
   }
 }
 

@@ -39,12 +39,13 @@ function row(item: Item, selected: boolean, columns: number, now: Date, paint: P
   const pointer = selected ? "›" : " ";
   if (item.kind === "incident") {
     const { severity, namespace, target, alertname, startedAt } = item.incident;
-    const text = `${pointer} ${pad(severity, 10)}${pad(alertname, 28)}${[namespace, target].filter(Boolean).join("/")}  ${age(startedAt, now)}`;
+    const about = [namespace, target].filter(Boolean).join("/");
+    const text = `${pointer} ${pad(severity, 22)}${pad(age(startedAt, now), 16)}${alertname}  ${about}`;
     return paint(selected ? "strong" : severityTone(severity), fit(text, columns));
   }
   const { code, state, summary, namespace, expiresAt, createdAt } = item.approval;
-  const when = state === "pending" ? `expires ${until(expiresAt, now)}` : age(createdAt, now);
-  const text = `${pointer} ${pad(code, 10)}${pad(state, 12)}${namespace === null ? "" : `${namespace}: `}${summary}  ${when}`;
+  const when = state === "pending" ? `ends ${until(expiresAt, now)}` : age(createdAt, now);
+  const text = `${pointer} ${pad(code, 10)}${pad(state, 12)}${pad(when, 16)}${namespace === null ? "" : `${namespace}: `}${summary}`;
   return paint(selected ? "strong" : approvalTone(state), fit(text, columns));
 }
 

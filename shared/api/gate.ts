@@ -12,10 +12,11 @@ export const GateAnswer = z.object({
 export type GateAnswer = z.infer<typeof GateAnswer>;
 
 export const GateQuery = z.strictObject({
+  /** As kubectl takes it: `deploy/checkout`. */
   target: z
     .string()
     .regex(
-      /^[a-z]+\/[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/,
+      /^[a-zA-Z.]{1,100}\/[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/,
       "must be a kind, a slash and a name, as deployment/checkout",
     ),
   namespace: z.string().min(1).max(63).default("default"),

@@ -1,5 +1,6 @@
 import { apiRoot } from "../../../shared/api/common.ts";
 import { type GateExplanation, GateQuery, PauseRequest, ResumeRequest } from "../../../shared/api/gate.ts";
+import { parseTargetWord } from "../../../shared/kubectl-line.ts";
 import { json } from "../answer.ts";
 import { forRole, type Route } from "../route.ts";
 import { gateView, switchView } from "../views.ts";
@@ -8,11 +9,12 @@ import { gateView, switchView } from "../views.ts";
 export const gateRoutes: readonly Route[] = [
   forRole("viewer", { method: "GET", path: `${apiRoot}/gate`, query: GateQuery }, async ({ services, query }) => {
     const { namespace } = query;
-    const { automatic, ...answer } = await services.gate.explain(query.target, namespace);
+    const target = parseTargetWord(query.target);
+    const { automatic, ...answer } = await services.gate.explain(target, namespace);
     const explanation: GateExplanation = {
       ...gateView(answer),
       automatic: automatic.map(({ code, text }) => ({ code, text })),
-      target: query.target,
+      target,
       namespace,
     };
     return json(200, explanation);
