@@ -31,6 +31,8 @@ import { playbookFor } from "./playbooks/index.ts";
 import { createPolicy } from "./policy.ts";
 import { createPropose } from "./propose.ts";
 import { createQueue } from "./queue.ts";
+import { scheduleRetention } from "./retention.ts";
+import { createRights } from "./rights.ts";
 import { createRootFinder } from "./root-object.ts";
 import { createRouter } from "./router.ts";
 import { createSafety } from "./safety.ts";
@@ -83,7 +85,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     channels: channels.all,
     locale,
     timezone,
-    linkHosts: config.cards.linkHosts,
+    linkHosts: linkHostsOf(config),
     silences: config.sources.alertmanager !== null,
     wake: () => outbox.wake(),
   });
@@ -150,10 +152,9 @@ export function openBackend(deps: BackendDeps): OpenBackend {
       propose: {
         propose: (wish) =>
           metrics.timed("propose", () => {
-            const { ttl, ...requirement } = termsOf(policy.rules, wish.rule, {
-              ...config.approval,
-              ttl: config.approval.incidentTtl,
-            });
+            const { roles, approvals, selfApproval, incidentTtl } = config.approval;
+            const general = { roles, approvals, selfApproval, ttl: incidentTtl };
+            const { ttl, ...requirement } = termsOf(policy.rules, wish.rule, general);
             return propose.propose({ ...wish, requirement, ttl }, stopping);
           }),
       },
@@ -210,11 +211,18 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     },
   });
 
+  const rights = createRights({ store, read, locale });
   const services: Services = {
     ingest,
     incidents,
     propose,
-    gate,
+    gate: {
+      ...gate,
+      async decide(idOrCode, verdict) {
+        await rights.demand(idOrCode, verdict);
+        return gate.decide(idOrCode, verdict);
+      },
+    },
     carryOut,
     audit,
     policy,
@@ -266,6 +274,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
       }),
       audit.start(),
       scheduleBackups({ ...config.backup, dir: config.backup.dir ?? join(config.data, "backups"), store, clock, log }),
+      scheduleRetention({ ...config.retention, store, clock, log }),
       () => identity.stop(),
     );
   }
@@ -328,6 +337,12 @@ export function openBackend(deps: BackendDeps): OpenBackend {
   function close(): void {
     store.close();
   }
+}
+
+/** Hosts that a link on a card may lead to (SPEC 10): those named for it, and the sources Steward itself asks. */
+function linkHostsOf({ cards, sources }: Config): string[] {
+  const own = [sources.prometheus, sources.loki, sources.alertmanager].flatMap((source) => source?.url ?? []);
+  return [...cards.linkHosts, ...own.map((url) => new URL(url).host)];
 }
 
 function check(name: string, probe: () => void): { name: string; ok: boolean; text: string } {

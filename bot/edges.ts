@@ -88,6 +88,14 @@ export interface ClusterReader {
   resolve(name: string, signal?: AbortSignal): Promise<ResourceType | null>;
   /** The server's version, as `v1.33.1`. */
   version(signal?: AbortSignal): Promise<string>;
+  /** Whether the authorizer would let a user do this (SubjectAccessReview). */
+  allows(user: string, deed: Deed, signal?: AbortSignal): Promise<boolean>;
+}
+
+/** One right, as RBAC names it. */
+export interface Deed {
+  verb: string;
+  ref: ObjectRef;
 }
 
 /** How a write ended. `rejected`: the server answered no, nothing changed. `in_doubt`: sent, and no answer came; it may have happened. */

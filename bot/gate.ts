@@ -40,7 +40,7 @@ export interface Approved<A extends Action = Action> {
   readonly automatic: boolean;
 }
 
-interface Verdict {
+export interface Verdict {
   verdict: "approve" | "deny";
   reason: string | null;
   actor: Actor;

@@ -331,7 +331,7 @@ export function createPropose({ store, read, act, safety, notify, clock, approva
         origin: "person",
         actor,
         rule: original.rule,
-        requirement: { roles: original.requirement.roles, approvals: 1, selfApproval: true },
+        requirement: { ...original.requirement, approvals: 1, selfApproval: true },
         undoOf: original.id,
       },
       signal,

@@ -52,6 +52,7 @@ export interface Store {
   readonly outbox: OutboxStore;
   readonly users: UserStore;
   readonly events: EventStore;
+  readonly retention: RetentionStore;
 }
 
 /** A page of a list, newest first. `cursor` is opaque; null when there is no more. */
@@ -517,4 +518,16 @@ export interface UserStore {
   countFailuresOfAddress(address: string, since: Date): number;
   /** When this name failed from this address, oldest first. */
   failureTimes(username: string, address: string, since: Date): Date[];
+}
+
+// Retention ----------------------------------------------------------------------------------------------------------
+
+export interface RetentionStore {
+  /**
+   * Removes at most `limit` resolved incidents (and as many finished proposals without one) with all that hangs on them: those nobody
+   * decided on that ended before `undecidedBefore`, all that ended before `decidedBefore`. Answers how many.
+   */
+  prune(ages: { undecidedBefore: Date; decidedBefore: Date; limit: number }): number;
+  /** Removes what hangs on nothing: worked-off deliveries, notices, delivered lines. */
+  pruneLeftovers(before: Date): number;
 }

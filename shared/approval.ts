@@ -102,6 +102,8 @@ export interface Requirement {
   roles: readonly string[];
   approvals: number;
   selfApproval: boolean;
+  /** Who approves must have the right in Kubernetes too, by their linked identity on channel `kubernetes` (SPEC 9). */
+  kubernetesRights?: boolean | undefined;
 }
 
 /** Every change is high risk (SPEC 8); critical is what an outage or a loss may come of. Computed by code from action and live object. */

@@ -146,6 +146,7 @@ export function termsOf<T extends Requirement & { ttl: number }>(
     approvals: approve.approvals ?? general.approvals,
     selfApproval: approve.selfApproval ?? general.selfApproval,
     ttl: approve.ttl ?? general.ttl,
+    ...(approve.kubernetesRights === undefined ? {} : { kubernetesRights: approve.kubernetesRights }),
   };
 }
 

@@ -66,6 +66,7 @@ function setUp(settings: Partial<SafetySettings> = {}) {
     watch: unread,
     resolve: unread,
     version: unread,
+    allows: unread,
   };
   const gate = createGate({ store, read, safety, stopSwitch, notify, clock, log: silent, locale });
   const [alice, adam, ann, bob, vera] = [

@@ -20,6 +20,7 @@ import { createOutboxStore } from "./sqlite/outbox.ts";
 import { createPauseStore } from "./sqlite/pauses.ts";
 import { createProposalStore } from "./sqlite/proposals.ts";
 import { createReceiptStore } from "./sqlite/receipts.ts";
+import { createRetentionStore } from "./sqlite/retention.ts";
 import { createTransactions } from "./sqlite/transactions.ts";
 import { createUserStore } from "./sqlite/users.ts";
 
@@ -136,6 +137,7 @@ function createNouns(connection: Connection) {
     cards: createCardStore(connection),
     outbox: createOutboxStore(connection),
     users: createUserStore(connection),
+    retention: createRetentionStore(connection),
     events: createEventStore(connection),
   };
 }

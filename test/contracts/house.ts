@@ -252,5 +252,6 @@ function noCluster(): ClusterReader {
     watch: unread,
     resolve: unread,
     version: unread,
+    allows: unread,
   };
 }

@@ -1,5 +1,5 @@
 import { StewardError } from "../../../shared/errors.ts";
-import { listField, numberField, pathOf, stringField } from "../../../shared/kube.ts";
+import { field, listField, numberField, pathOf, stringField } from "../../../shared/kube.ts";
 import type { Clock, ClusterReader, ListQuery, Log, Table } from "../../edges.ts";
 import { createDiscovery } from "./discovery.ts";
 import { listAll, readObject, selectionOf } from "./list.ts";
@@ -29,6 +29,25 @@ export function createReader(session: Session, clock: Clock, log: Log): ClusterR
     async version(signal) {
       const answer = await session.readJson({ method: "GET", path: "/version" }, signal);
       return stringField(answer, "gitVersion") ?? "unknown";
+    },
+    async allows(user, { verb, ref }, signal) {
+      const { group, version, resource } = ref.type;
+      const resourceAttributes = { verb, group, version, resource, namespace: ref.namespace ?? "", name: ref.name };
+      const review = {
+        apiVersion: "authorization.k8s.io/v1",
+        kind: "SubjectAccessReview",
+        spec: { user, resourceAttributes },
+      };
+      const answer = await session.readJson(
+        {
+          method: "POST",
+          path: "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify(review),
+        },
+        signal,
+      );
+      return field(answer, "status", "allowed") === true;
     },
   };
 }

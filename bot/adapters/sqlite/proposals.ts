@@ -31,7 +31,12 @@ const Request = z.object({
   contentType: z.string(),
   body: z.string(),
 });
-const Requirement = z.object({ roles: z.array(z.string()), approvals: z.int(), selfApproval: z.boolean() });
+const Requirement = z.object({
+  roles: z.array(z.string()),
+  approvals: z.int(),
+  selfApproval: z.boolean(),
+  kubernetesRights: z.boolean().optional(),
+});
 const Texts = z.array(z.string());
 const Checks = z.array(z.object({ name: z.string(), ok: z.boolean(), text: z.string() }));
 const Baseline = z.record(z.string(), z.unknown());
