@@ -8,9 +8,9 @@ import { redactObject } from "../shared/redact.ts";
 import type { Clock, Log } from "./edges.ts";
 import type { Explanation, Playbook, Scene } from "./playbooks/playbook.ts";
 import { openScene, quickFacts, type Subject } from "./playbooks/scene.ts";
+import { lookAround, unreadable } from "./playbooks/without-object.ts";
 import type { Store } from "./store.ts";
-import type { Seen, Toolbox, ToolRun } from "./tools/index.ts";
-import { tried } from "./tools/tool.ts";
+import type { Toolbox, ToolRun } from "./tools/index.ts";
 
 interface Investigated {
   diagnosis: Diagnosis;
@@ -138,7 +138,9 @@ export function createInvestigate({
     const tools = toolbox.open({ incidentId, investigationId, signal: AbortSignal.any([signal, budget.signal]) });
     try {
       const explanation =
-        "target" in subject ? await explain(subject, tools, tellFacts) : await surroundings(subject, tools);
+        "target" in subject
+          ? await explain(subject, tools, tellFacts)
+          : await lookAround(subject.namespace, tools.look, locale);
       signal.throwIfAborted();
       return settled(explanation, tools);
     } finally {
@@ -148,67 +150,10 @@ export function createInvestigate({
 
   async function explain(subject: Subject, tools: ToolRun, tellFacts: Run["tellFacts"]): Promise<Explanation> {
     const { scene, unseen } = await openScene(subject, tools.look, { locale, now: clock.now() });
-    if (scene === null) return unreadable(subject.target, unseen);
+    if (scene === null) return unreadable(subject.target, unseen, locale);
     tellFacts(redactObject(quickFacts(scene)));
     const explanation = await playbookFor(scene).explain(scene, tools.look);
     return { ...explanation, unseen: [...unseen, ...explanation.unseen] };
-  }
-
-  /** An alert that names no object: what happened around it is all there is to see. */
-  async function surroundings({ namespace }: Place, tools: ToolRun): Promise<Explanation> {
-    const unseen: string[] = [];
-    const place = namespace ?? { en: "the cluster", "zh-CN": "集群" }[locale];
-    const kept = async (looking: Promise<Seen<unknown>>) => (await looking).evidence;
-    const looks =
-      namespace === null
-        ? [kept(tools.look("kubectl_get", { resource: "nodes" }))]
-        : [
-            kept(tools.look("kubectl_events", { namespace, type: "Warning" })),
-            kept(tools.look("recent_changes", { namespace })),
-          ];
-    const seen = await Promise.all(looks.map((one) => tried(place, unseen, one)));
-    return {
-      cause: null,
-      confidence: "low",
-      conclusion: {
-        en: "The alert names no object that Steward could look at",
-        "zh-CN": "告警没有指明可查看的对象",
-      }[locale],
-      findings: seen.flatMap((one) =>
-        one === null
-          ? []
-          : [
-              {
-                text: {
-                  en: `Looked at ${place} (${one.tool})`,
-                  "zh-CN": `查看了 ${place}（${one.tool}）`,
-                }[locale],
-                evidence: [one.id],
-              },
-            ],
-      ),
-      ruledOut: [],
-      unseen: [
-        ...unseen,
-        { en: "What the alert's own expression measures", "zh-CN": "告警表达式本身所度量的指标" }[locale],
-      ],
-      remedies: [],
-    };
-  }
-
-  function unreadable(target: string, unseen: readonly string[]): Explanation {
-    return {
-      cause: null,
-      confidence: "low",
-      conclusion: {
-        en: `${target} could not be looked at: the cluster did not let itself be read`,
-        "zh-CN": `无法查看 ${target}：集群未能读取`,
-      }[locale],
-      findings: [],
-      ruledOut: [],
-      unseen: [...unseen],
-      remedies: [],
-    };
   }
 
   /** Redacted, and without claims that rest on nothing. */

@@ -59,7 +59,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     path: join(folder, "steward.db"),
     clock,
     holder: "test",
-    migrations: "bot/adapters/sqlite",
+    migrations: join(import.meta.dirname, "../bot/adapters/sqlite"),
   });
   const kubeconfig = (user?: string) => {
     const path = join(folder, `${user ?? "admin"}.kubeconfig`.replaceAll(":", "-"));

@@ -1,7 +1,7 @@
 import { field, listField, stringField } from "../../shared/kube.ts";
 import type { Locale } from "../../shared/locale.ts";
 import { truncate } from "../../shared/text.ts";
-import { probeText } from "../tools/describe.ts";
+import { probeText } from "../tools/container.ts";
 import type { EventFacts } from "../tools/events.ts";
 import { type ContainerFacts, endOf } from "../tools/pod.ts";
 import { tried } from "../tools/tool.ts";

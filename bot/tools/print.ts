@@ -3,7 +3,9 @@ import { truncate } from "../../shared/text.ts";
 
 /** `4m10s`, as kubectl writes an age; `?` when the time is not known. */
 export function age(at: Date | null, now: Date): string {
-  return at === null ? "?" : formatDuration(Math.max(0, now.getTime() - at.getTime()));
+  if (at === null) return "?";
+  const ms = now.getTime() - at.getTime();
+  return ms < 1_000 ? "<1s" : formatDuration(ms); // the cluster's times are whole seconds
 }
 
 /** A time of the cluster's; null for anything that is none. */
