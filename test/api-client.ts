@@ -13,10 +13,12 @@ export interface ApiClient {
   login(username: string, password: string): Promise<ApiAnswer>;
   /** Items of a list, all pages. */
   all(path: string): Promise<Record<string, unknown>[]>;
+  /** The same session with a bot that came back at another address. */
+  at(url: string): ApiClient;
 }
 
-export function createApiClient(url: string, deadlineMs = 10_000): ApiClient {
-  let cookie = "";
+export function createApiClient(url: string, deadlineMs = 10_000, session = ""): ApiClient {
+  let cookie = session;
 
   async function call(
     method: string,
@@ -47,6 +49,7 @@ export function createApiClient(url: string, deadlineMs = 10_000): ApiClient {
     url,
     get: (path) => call("GET", path),
     post: (path, body = {}, headers) => call("POST", path, body, headers),
+    at: (moved) => createApiClient(moved, deadlineMs, cookie),
     setup: (token, username, password) => call("POST", "/api/v1/setup", { token, username, password }),
     login: (username, password) => call("POST", "/api/v1/login", { username, password }),
     async all(path) {

@@ -1,10 +1,12 @@
 /** A small seeded generator (mulberry32), so that a failing run can be played again. */
-export function createRandom(seed: number): {
+export interface Random {
   next(): number;
   int(below: number): number;
   between(low: number, high: number): number;
   pick<T>(from: readonly T[]): T;
-} {
+}
+
+export function createRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {
     state = (state + 0x6d2b79f5) >>> 0;
