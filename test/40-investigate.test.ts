@@ -126,6 +126,50 @@ test("a release that crashes beside a healthy revision is rolled back to that on
     },
   ));
 
+test("without a healthy revision beside it, a release is rolled back only to one that ran long enough", async (t) => {
+  const recreate = { strategy: { type: "Recreate" } };
+  const images = { "shop/checkout:2": { exit: { code: 1, log: ["panic: boom"] } } };
+  for (const [name, ageMs, expected] of [
+    ["it ran for an hour", 3_600_000, [{ kind: "rollback", namespace, target, toRevision: 1 }]],
+    ["it ran for seconds", 0, []],
+  ] as const) {
+    await t.test(name, () =>
+      withLab({ world: { ageMs, images, objects: [deployment("shop/checkout:1", {}, recreate)] } }, async (lab) => {
+        await untilReady(lab);
+        lab.sandbox.apply([deployment("shop/checkout:2", {}, recreate)]);
+        await crashing(lab);
+        const { diagnosis, remedies } = await investigate(lab);
+        assert.deepEqual(remedies, expected);
+        assert.notEqual(diagnosis.confidence, "high");
+        if (remedies.length === 0)
+          assert.ok(diagnosis.unseen.some((text) => /no rollback is proposed on a guess/.test(text)));
+      }),
+    );
+  }
+});
+
+test("a release long before the alert is not blamed", () =>
+  withLab(
+    {
+      world: {
+        ageMs: 5 * 3_600_000,
+        images: { "shop/checkout:2": { exit: { code: 1 } } },
+        objects: [deployment("shop/checkout:1", {}, { replicas: 1, strategy: { type: "Recreate" } })],
+      },
+    },
+    async (lab) => {
+      await untilReady(lab, 1);
+      lab.sandbox.apply([deployment("shop/checkout:2", {}, { replicas: 1, strategy: { type: "Recreate" } })]);
+      await crashing(lab);
+      const { diagnosis, remedies } = await investigate(lab, { startedAt: new Date(Date.now() + 4 * 3_600_000) });
+      assert.deepEqual(remedies, []);
+      assert.ok(
+        diagnosis.ruledOut.some((text) => /A release: revision 2 is from 4 h before the alert/.test(text)),
+        diagnosis.ruledOut.join(),
+      );
+    },
+  ));
+
 test("a crash without a release: no remedy, and no more confidence than the log gives", () =>
   withLab(
     { world: { images: { "shop/checkout:1": { exit: { code: 3 } } }, objects: [deployment("shop/checkout:1")] } },
