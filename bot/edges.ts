@@ -128,6 +128,63 @@ export interface Cluster {
   readonly self: ClusterSelf;
 }
 
+// Sources ------------------------------------------------------------------------------------------------------------
+
+/** One line of a chart, as Prometheus measured it. */
+export interface MeasuredSeries {
+  /** With `__name__` where the query kept it. */
+  labels: Readonly<Record<string, string>>;
+  /** In order of time; NaN and the infinities are measured values too. */
+  points: readonly { at: Date; value: number }[];
+}
+
+/** An alerting rule as Prometheus has loaded it. */
+export interface AlertingRule {
+  /** The alert's expression: what it holds for is what fires. */
+  query: string;
+  /** What the rule adds to the labels of its series; values may be templates. */
+  labels: Readonly<Record<string, string>>;
+}
+
+/**
+ * Prometheus' HTTP API, or that of something that speaks it. Throws StewardError, without an address in it: `invalid` with Prometheus' own words
+ * for a query it refuses, `unavailable`, `forbidden`.
+ */
+export interface Prometheus {
+  instant(query: string, at: Date, signal?: AbortSignal): Promise<MeasuredSeries[]>;
+  range(
+    query: string,
+    window: { from: Date; to: Date; stepMs: number },
+    signal?: AbortSignal,
+  ): Promise<MeasuredSeries[]>;
+  /** The alerting rules of this name; empty when there is none. */
+  alertingRules(alertname: string, signal?: AbortSignal): Promise<AlertingRule[]>;
+  /** Resolves when it answers queries. */
+  probe(signal?: AbortSignal): Promise<void>;
+}
+
+/** One alert as Alertmanager holds it now. */
+export interface HeldAlert {
+  fingerprint: string;
+  labels: Readonly<Record<string, string>>;
+  annotations: Readonly<Record<string, string>>;
+  generatorUrl: string;
+  startsAt: Date;
+  /** Neither silenced nor inhibited. */
+  notifies: boolean;
+}
+
+/** Alertmanager's HTTP API, version 2. Throws as `Prometheus` does. */
+export interface Alertmanager {
+  /** The alerts that fire now; `muted` asks also for the silenced and inhibited ones. */
+  alerts(query: { muted: boolean; alertname?: string }, signal?: AbortSignal): Promise<HeldAlert[]>;
+  /** Makes a silence for exactly these labels, and answers its id. */
+  silence(
+    silence: { labels: Readonly<Record<string, string>>; from: Date; to: Date; by: string; comment: string },
+    signal?: AbortSignal,
+  ): Promise<string>;
+}
+
 // Model --------------------------------------------------------------------------------------------------------------
 
 export interface ToolSchema {

@@ -67,7 +67,7 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
     const receipt = store.receipts.get(receiptId);
     if (receipt === null || receipt.state !== "queued") return [];
     const { groupKey, alerts } = WebhookBody.parse(JSON.parse(receipt.body));
-    const reports = alerts.filter((alert) => !isHeartbeat(alert)).map((alert) => reportOf(alert, groupKey));
+    const reports = inOrder(alerts.filter((alert) => !isHeartbeat(alert)).map((alert) => reportOf(alert, groupKey)));
     const look = roots.beginDelivery();
     const wanted = new Set<string>();
     for (let at = 0; at === 0 || at < reports.length; at += chunkSize) {
@@ -77,7 +77,7 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
       const ids = await store.group((now) => {
         const ledger = openLedger(ledgerDeps, now);
         for (const report of chunk) {
-          store.receipts.linkIncident(receiptId, ledger.take(report, found(report)).id);
+          store.receipts.linkIncident(receiptId, ledger.take(report, found(report), receipt.late).id);
         }
         if (isLast) store.receipts.finish(receiptId, "done");
         return ledger.show();
@@ -86,6 +86,18 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
     }
     roots.confirm();
     return [...wanted];
+  }
+
+  /**
+   * What fires before what has ended, so that an incident whose alert went to another pod does not end in between; and what is known before what
+   * is new, so that the new finds the incident of its group.
+   */
+  function inOrder(reports: readonly Report[]): Report[] {
+    const rank = (report: Report) => (report.status === "resolved" ? 2 : isNew(report) ? 1 : 0);
+    return reports
+      .map((report) => ({ report, rank: rank(report) }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ report }) => report);
   }
 
   /** Whether an alert has to find its incident; one that is known stays with its own. */

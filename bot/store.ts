@@ -130,6 +130,8 @@ export interface Receipt {
   body: string;
   alerts: number;
   truncated: number;
+  /** Not delivered but read from Alertmanager, since no webhook had named its alerts. */
+  late: boolean;
   state: "queued" | "done" | "dead";
   tries: number;
   receivedAt: Date;
@@ -146,10 +148,15 @@ export interface ReceiptStore {
    * Keeps a delivery under an id made from its content. One that is known only counts as a repeat; one that is known and dead gets a new
    * chance. `queued` says whether there is work to do on it.
    */
-  take(delivery: { id: string; groupKey: string; receiver: string; body: string; alerts: number; truncated: number }): {
-    repeat: boolean;
-    queued: boolean;
-  };
+  take(delivery: {
+    id: string;
+    groupKey: string;
+    receiver: string;
+    body: string;
+    alerts: number;
+    truncated: number;
+    late?: boolean;
+  }): { repeat: boolean; queued: boolean };
   get(id: string): Receipt | null;
   /** Those not yet worked on, in order of arrival. */
   queued(limit: number): QueuedReceipt[];
@@ -159,6 +166,8 @@ export interface ReceiptStore {
   /** Notes a failed try and answers how many there were. */
   failed(id: string, error: string): number;
   linkIncident(id: string, incidentId: string): void;
+  /** How many alerts Alertmanager left out of the newest delivery that named this incident, by its `max_alerts`. */
+  leftOut(incidentId: string): number;
 }
 
 // Incidents ----------------------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ import { incidentEntry } from "./trail.ts";
  * again is shown once, by `show`, at its end.
  */
 export interface Ledger {
-  /** Keeps one alert in its incident, opening it if there is none. Answers the incident. */
-  take(report: Report, root: FoundRoot | null): Incident;
+  /** Keeps one alert in its incident, opening it if there is none. Answers the incident. `late`: no webhook named it. */
+  take(report: Report, root: FoundRoot | null, late: boolean): Incident;
   /** The object turned out to be another than was guessed, or was confirmed. */
   retarget(incident: Incident, root: FoundRoot): void;
   /** Puts an incident under another that began before it; two given the wrong way round are turned. Answers the earlier. */
@@ -45,18 +45,18 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
 
   return { take, retarget, join, show };
 
-  function take(report: Report, root: FoundRoot | null): Incident {
+  function take(report: Report, root: FoundRoot | null, late: boolean): Incident {
     const known = incidents.alert(report.fingerprint, report.startsAt);
-    if (known !== null) return repeat(report, known.incidentId);
+    if (known !== null) return late ? present(known.incidentId) : repeat(report, known.incidentId);
     const newest = incidents.latestAlert(report.fingerprint);
-    if (newest !== null && newest.startsAt > report.startsAt) return late(report, newest.incidentId, newest.startsAt);
+    if (newest !== null && newest.startsAt > report.startsAt) return past(report, newest.incidentId, newest.startsAt);
 
     // The same alert cannot have begun twice: what began before has ended, and nobody told us.
     const ended = incidents.olderFiring(report.fingerprint, report.startsAt);
     for (const older of ended) incidents.upsertAlert({ ...older, status: "resolved", endsAt: report.startsAt });
     const key = keyOf(report.alertname, root, report.groupKey);
     const live = incidents.live(key);
-    const incident = live === null ? open(report, root, key) : enter(live, report);
+    const incident = live === null ? open(report, root, key, late) : enter(live, report, late);
     keep(report, incident.id);
     for (const id of new Set([incident.id, ...ended.map(({ incidentId }) => incidentId)])) settle(id);
     if (live === null && root?.nodeDown === true) joinUnderNode(incident.id, root);
@@ -69,15 +69,27 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
     const incident = present(incidentId);
     if (!incident.groupKeys.includes(report.groupKey)) {
       incidents.patch(incidentId, { groupKeys: [...incident.groupKeys, report.groupKey] });
+      if (incident.late && incident.root === null && incident.groupKeys.length === 0) enterGroup(incident, report);
     }
-    if (!isNew) return incident;
-    changed.add(incidentId);
-    settle(incidentId);
-    return incident;
+    const home = incidents.alert(report.fingerprint, report.startsAt)?.incidentId ?? incidentId;
+    if (isNew) {
+      changed.add(home);
+      settle(home);
+    }
+    return present(home);
+  }
+
+  /** An incident about no object that was found late learns which group it is of, and may turn out to be that group's own. */
+  function enterGroup(incident: Incident, { alertname, groupKey }: Report): void {
+    if (incident.state === "resolved") return;
+    const key = keyOf(alertname, null, groupKey);
+    const other = incidents.live(key);
+    if (other === null) incidents.patch(incident.id, { key });
+    else if (other.id !== incident.id) absorb(incident, other, { key });
   }
 
   /** A word of the past that arrives after a newer one: kept as ended. */
-  function late(report: Report, incidentId: string, endsAt: Date): Incident {
+  function past(report: Report, incidentId: string, endsAt: Date): Incident {
     keep({ ...report, status: "resolved", endsAt: report.endsAt ?? endsAt }, incidentId);
     return present(incidentId);
   }
@@ -89,7 +101,7 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
     return incidents.upsertAlert({ ...alert, id: newId(), firstSeenAt: startsAt, lastSeenAt: startsAt });
   }
 
-  function open(report: Report, root: FoundRoot | null, key: string): Incident {
+  function open(report: Report, root: FoundRoot | null, key: string, late: boolean): Incident {
     const decision = decide(report.labels, now);
     const previous = incidents.latest(key);
     const fires = report.status === "firing";
@@ -107,8 +119,8 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
       mode: decision.mode,
       labels: report.labels,
       annotations: report.annotations,
-      groupKeys: [report.groupKey],
-      late: false,
+      groupKeys: late ? [] : [report.groupKey],
+      late,
       flapping: false,
       claimedBy: null,
       joined: null,
@@ -129,6 +141,7 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
         severity: incident.severity,
         fingerprint: report.fingerprint,
         previous: incident.previousId,
+        ...(late ? { late } : {}),
       }),
     );
     changed.add(incident.id);
@@ -138,10 +151,10 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
   }
 
   /** A new alert in an incident that is there: the more careful route holds, and the graver severity. */
-  function enter(incident: Incident, report: Report): Incident {
+  function enter(incident: Incident, report: Report, late: boolean): Incident {
     changed.add(incident.id);
     const patch: IncidentPatch = {};
-    if (!incident.groupKeys.includes(report.groupKey)) patch.groupKeys = [...incident.groupKeys, report.groupKey];
+    if (!late && !incident.groupKeys.includes(report.groupKey)) patch.groupKeys = [...incident.groupKeys, report.groupKey];
     const severity = graver(incident.severity, report.severity);
     if (severity !== incident.severity) patch.severity = severity;
     const decision = decide(report.labels, now);

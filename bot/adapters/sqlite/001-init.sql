@@ -23,6 +23,8 @@ CREATE TABLE receipts (
   body TEXT NOT NULL,
   alerts INTEGER NOT NULL,
   truncated INTEGER NOT NULL,
+  -- Made by Steward itself of what it read from Alertmanager, because no webhook had named it.
+  late INTEGER NOT NULL DEFAULT 0,
   state TEXT NOT NULL CHECK (state IN ('queued', 'done', 'dead')),
   tries INTEGER NOT NULL DEFAULT 0,
   error TEXT,

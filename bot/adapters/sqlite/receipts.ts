@@ -8,6 +8,7 @@ interface Row {
   body: string;
   alerts: number;
   truncated: number;
+  late: number;
   state: Receipt["state"];
   tries: number;
   received_at: string;
@@ -15,17 +16,18 @@ interface Row {
 
 export function createReceiptStore({ db, now }: Connection): ReceiptStore {
   const take = db.prepare<unknown[], { repeats: number; state: Receipt["state"] }>(
-    `INSERT INTO receipts (id, group_key, receiver, body, alerts, truncated, state, received_at, last_received_at)
-     VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?)
+    `INSERT INTO receipts (id, group_key, receiver, body, alerts, truncated, late, state, received_at, last_received_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)
      ON CONFLICT (id) DO UPDATE SET
        repeats = repeats + 1,
+       truncated = excluded.truncated,
        last_received_at = excluded.last_received_at,
        tries = iif(state = 'dead', 0, tries),
        state = iif(state = 'dead', 'queued', state)
      RETURNING repeats, state`,
   );
   const get = db.prepare<[string], Row>(
-    "SELECT id, group_key, receiver, body, alerts, truncated, state, tries, received_at FROM receipts WHERE id = ?",
+    "SELECT id, group_key, receiver, body, alerts, truncated, late, state, tries, received_at FROM receipts WHERE id = ?",
   );
   const queued = db.prepare<[number], QueuedReceipt>(
     "SELECT id, group_key AS groupKey FROM receipts WHERE state = 'queued' ORDER BY seq LIMIT ?",
@@ -36,19 +38,25 @@ export function createReceiptStore({ db, now }: Connection): ReceiptStore {
   const failed = db
     .prepare<[string, string], number>("UPDATE receipts SET tries = tries + 1, error = ? WHERE id = ? RETURNING tries")
     .pluck();
+  const leftOut = db
+    .prepare<[string], number>(
+      `SELECT truncated FROM receipts JOIN receipt_incidents ON receipt_id = id
+       WHERE incident_id = ? AND late = 0 ORDER BY last_received_at DESC, seq DESC LIMIT 1`,
+    )
+    .pluck();
   const link = db.prepare("INSERT OR IGNORE INTO receipt_incidents (receipt_id, incident_id) VALUES (?, ?)");
 
   return {
-    take({ id, groupKey, receiver, body, alerts, truncated }) {
+    take({ id, groupKey, receiver, body, alerts, truncated, late = false }) {
       const at = now().toISOString();
-      const row = take.get(id, groupKey, receiver, body, alerts, truncated, at, at);
+      const row = take.get(id, groupKey, receiver, body, alerts, truncated, Number(late), at, at);
       return { repeat: row !== undefined && row.repeats > 0, queued: row?.state === "queued" };
     },
     get(id) {
       const row = get.get(id);
       if (row === undefined) return null;
-      const { group_key, received_at, ...rest } = row;
-      return { ...rest, groupKey: group_key, receivedAt: new Date(received_at) };
+      const { group_key, late, received_at, ...rest } = row;
+      return { ...rest, groupKey: group_key, late: late === 1, receivedAt: new Date(received_at) };
     },
     queued: (limit) => queued.all(limit),
     countQueued: () => Number(count.get()),
@@ -65,5 +73,6 @@ export function createReceiptStore({ db, now }: Connection): ReceiptStore {
       now();
       link.run(id, incidentId);
     },
+    leftOut: (incidentId) => leftOut.get(incidentId) ?? 0,
   };
 }
