@@ -66,6 +66,8 @@ export interface BackendDeps {
   stopping: AbortSignal;
 }
 
+/** How far back a start looks for what was diagnosed and not proposed, in ms. */
+const latelyMs = 10 * 60_000;
 /** More investigations at once would only wait for the same API server; executions and verifications mostly wait. */
 const atOnce = { investigations: 4, runs: 16 } as const;
 
@@ -161,6 +163,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
       gate,
       execute: { run: (id) => metrics.timed("execute", () => execute.run(id, stopping)) },
       verify: { run: (id, signal) => metrics.timed("verify", () => verify.run(id, signal)) },
+      begin: carryOut,
     },
     log,
     stopping,
@@ -262,7 +265,9 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     for (const channel of channels.all) await channel.start(chat);
     outbox.start();
     queue.refill();
-    for (const incidentId of store.incidents.toInvestigate()) lookInto(incidentId);
+    const lately = new Date(clock.now().getTime() - latelyMs);
+    for (const incidentId of store.incidents.toInvestigate(lately)) lookInto(incidentId);
+    runs.start("what was proposed before the start", () => pipeline.takeUp(store.proposals.inState("pending")));
     endings.push(
       clock.every(1_000, () => {
         gate.expire();

@@ -33,6 +33,8 @@ export interface Stages {
   };
   execute: { run(proposalId: string): Promise<void> };
   verify: { run(proposalId: string, signal: AbortSignal): Promise<void> };
+  /** Carries a proposal out beside everything else: a verification takes minutes, and an investigation must not wait for it. */
+  begin(proposalId: string): void;
 }
 
 export interface Pipeline {
@@ -42,12 +44,14 @@ export interface Pipeline {
   investigate(incidentId: string): Promise<void>;
   /** approved proposal → execution → verification. */
   carryOut(proposalId: string): Promise<void>;
+  /** After a start: what the last process proposed and could not put before the gate or before people any more. */
+  takeUp(pending: readonly Proposal[]): Promise<void>;
 }
 
 export function createPipeline(stages: Stages, log: Log, stopping: AbortSignal): Pipeline {
-  const { incidents, investigate, propose, gate, execute, verify } = stages;
+  const { incidents, investigate, propose, gate, execute, verify, begin } = stages;
 
-  return { receive: (receiptId) => incidents.receive(receiptId), investigate: diagnoseAndRemedy, carryOut };
+  return { receive: (receiptId) => incidents.receive(receiptId), investigate: diagnoseAndRemedy, carryOut, takeUp };
 
   async function diagnoseAndRemedy(incidentId: string): Promise<void> {
     const { diagnosis, remedies } = await investigate.run(incidentId, stopping);
@@ -62,10 +66,16 @@ export function createPipeline(stages: Stages, log: Log, stopping: AbortSignal):
 
     const automatic = incident.route === "autofix" && incident.allow.includes(action.kind);
     const proposal = await prepared(incident, action, automatic ? "autofix" : "person", derived);
-    if (proposal === null || proposal.state !== "pending") return;
+    if (proposal !== null && proposal.state === "pending") await settle(proposal);
+  }
 
-    if (automatic && (await gate.admit(proposal.id))) await carryOut(proposal.id);
-    else gate.ask(proposal.id);
+  async function settle({ id, origin }: Proposal): Promise<void> {
+    if (origin === "autofix" && (await gate.admit(id))) begin(id);
+    else gate.ask(id);
+  }
+
+  async function takeUp(pending: readonly Proposal[]): Promise<void> {
+    for (const proposal of pending) if (proposal.incidentId !== null) await settle(proposal);
   }
 
   /** A remedy that may not even be shown (protected, of a kind never offered) leaves the diagnosis standing alone. */

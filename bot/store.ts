@@ -201,8 +201,11 @@ export interface IncidentStore {
   patch(id: string, patch: IncidentPatch): void;
   setDiagnosis(id: string, diagnosis: Diagnosis): void;
   countOpen(): number;
-  /** Open ones whose investigation is queued or was running when the process ended. */
-  toInvestigate(): string[];
+  /**
+   * Open ones whose investigation is queued or was running when the process ended; also those that were diagnosed lately and have no
+   * proposal, since the process may have ended between the two. To look again is safe.
+   */
+  toInvestigate(lately: Date): string[];
   /** People are asked for again at this time, or at one given before if that is earlier, unless somebody has claimed, decided or ignored it. */
   escalateBy(id: string, at: Date): void;
   /** What the clock had to say was said, now, and is not said again. */

@@ -587,7 +587,7 @@ test("a fault of Steward's own is recorded as failed, and a stop puts the incide
       stopping.abort(new Error("SIGTERM"));
       await assert.rejects(running, /SIGTERM/);
       assert.equal(lab.store.incidents.get(incident.id)?.investigation, "queued");
-      assert.deepEqual(lab.store.incidents.toInvestigate(), [incident.id]);
+      assert.deepEqual(lab.store.incidents.toInvestigate(new Date()), [incident.id]);
     }),
   );
 });

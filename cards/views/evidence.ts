@@ -43,12 +43,24 @@ export function evidenceSections(
   return sections;
 }
 
-function evidenceSection({ tool, args, text }: Evidence, ref: string, all: string, { words }: View): Section {
+function evidenceSection({ tool, args, text, charts }: Evidence, ref: string, all: string, { words }: View): Section {
+  const title = say`${own(ref)} · ${foreign("cluster", `${tool} ${describeArgs(args)}`.trim(), 120)}`;
+  const chart = charts?.[0];
+  if (charts !== undefined && chart !== undefined) {
+    const { label, ...measured } = chart;
+    const left = charts.length - 1;
+    return {
+      title,
+      ref,
+      body: { form: "series", label: foreign("cluster", label, 300), ...measured },
+      note: left > 0 ? own(`${words.seriesLeft(left)}${words.semicolon}${all}`) : null,
+    };
+  }
   // A log is read from its newest line, everything else from its first.
   const keep = tool.endsWith("_logs") ? "end" : "start";
   const { lines, left } = truncateLines(clean(text), { lines: linesShown, columns, keep });
   return {
-    title: say`${own(ref)} · ${foreign("cluster", `${tool} ${describeArgs(args)}`.trim(), 120)}`,
+    title,
     ref,
     body: { form: "preformatted", text: foreignBlock("cluster", lines.join("\n")) },
     note: left > 0 ? own(`${words.linesLeft(left)}${words.semicolon}${all}`) : null,

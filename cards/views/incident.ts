@@ -99,10 +99,12 @@ function plainState(incident: Incident): "investigating" | "open" | "resolved" |
   return incident.investigation === "queued" || incident.investigation === "running" ? "investigating" : "open";
 }
 
+/** What ran last stands until the incident is over or something new is asked: an alternative that waited all along does not hide it. */
 function stateOf(incident: Incident, running: ProposalFacts | null, pending: readonly ProposalFacts[]): string {
   if (running !== null && !settled(running.proposal.state)) return running.proposal.state;
   if (incident.state !== "open") return incident.state;
-  if (pending.some(({ proposal }) => proposal.state === "pending")) return "pending";
+  const since = running?.proposal.updatedAt ?? new Date(0);
+  if (pending.some(({ proposal }) => proposal.state === "pending" && proposal.createdAt >= since)) return "pending";
   if (running !== null) return running.proposal.state;
   return plainState(incident);
 }

@@ -81,7 +81,7 @@ export function proposalBlock(
     summary: [foreign("cluster", proposal.summary, 240)],
     digest: proposal.digest,
     kubectl: proposal.kubectl === "" ? null : foreign("cluster", proposal.kubectl, 400),
-    diff: { lines: lines.slice(0, diffLinesShown), more: Math.max(0, lines.length - diffLinesShown) },
+    diff: unfolded(lines),
     facts: open ? pendingFacts(proposal, view) : [],
     warnings: open ? proposal.warnings.slice(0, 8).map((text) => [foreign("cluster", text, 240)]) : [],
     gate: { allowed: proposal.gate.allowed, lines: gateLines(proposal, view) },
@@ -181,6 +181,38 @@ export function changeSection(proposal: Proposal, view: View): Section[] {
 
 function seeProposal(left: number, { code }: Proposal, { words }: View): Text {
   return own(`${words.linesLeft(left)}; ${words.seeRest(`kubectl steward approvals ${code}`)}`);
+}
+
+/**
+ * What of a change stands on the card unfolded: a short one whole; of a longer one the lines that change, each group under the line it
+ * belongs to (`limits:` before `memory: 1Gi`), since on a phone the context around them would push them out.
+ */
+function unfolded(lines: readonly DiffLine[]): { lines: DiffLine[]; more: number } {
+  const shown = lines.length <= diffLinesShown ? [...lines] : essence(lines).slice(0, diffLinesShown);
+  return { lines: shown, more: lines.length - shown.length };
+}
+
+function essence(lines: readonly DiffLine[]): DiffLine[] {
+  return lines.flatMap((line, at) => {
+    if (line.op === "same") return [];
+    const previous = lines[at - 1];
+    const parent = previous !== undefined && previous.op !== "same" ? undefined : parentOf(lines, at);
+    return parent === undefined ? [line] : [parent, line];
+  });
+}
+
+/** The nearest line before this one that is indented less, if nothing that changed stands between. */
+function parentOf(lines: readonly DiffLine[], at: number): DiffLine | undefined {
+  const indent = indentOf(lines[at]);
+  for (const line of lines.slice(0, at).reverse()) {
+    if (line.op !== "same") return undefined;
+    if (indentOf(line) < indent) return line;
+  }
+  return undefined;
+}
+
+function indentOf(line: DiffLine | undefined): number {
+  return line === undefined ? 0 : line.text.text.search(/\S|$/);
 }
 
 /** The lines of a change without its file headers. */

@@ -1,4 +1,4 @@
-import type { ProposalState } from "../../shared/approval.ts";
+import type { Check, ProposalState } from "../../shared/approval.ts";
 import { formatDuration } from "../../shared/duration.ts";
 import { unreachable } from "../../shared/errors.ts";
 import { clean, truncateLines } from "../../shared/text.ts";
@@ -6,6 +6,9 @@ import type { Run, Step, Text } from "../card.ts";
 import { foreign, foreignBlock, joinText, own } from "../text.ts";
 import { decisionLines, settled, toneOf } from "./decision.ts";
 import { makeButton, type ProposalFacts, type View } from "./view.ts";
+
+/** The check that says whether the alert has cleared; once the run is over its outcome says that, as it is now. */
+const alertCheck = "alert";
 
 /** How the alert behind a run stands; null where no alert is behind it. */
 export interface AlertOutcome {
@@ -30,15 +33,24 @@ export function runOf(facts: ProposalFacts, view: View, alert: AlertOutcome | nu
     kubectl: proposal.kubectl === "" ? null : foreign("cluster", proposal.kubectl, 400),
     steps: steps(facts, view),
     percent: proposal.state === "verifying" && verification !== null ? clampPercent(verification.progress) : null,
-    checks: (verification?.checks ?? []).slice(0, 12).map(({ ok, text }) => ({
-      state: ok ? "done" : done ? "failed" : "doing",
-      text: [foreign("cluster", text, 200)],
-    })),
+    checks: (verification?.checks ?? [])
+      .filter(({ name }) => !(done && name === alertCheck))
+      .slice(0, 12)
+      .map(({ ok, text }) => ({
+        state: ok ? "done" : done ? "failed" : "doing",
+        text: [foreign("cluster", text, 200)],
+      })),
     log: proposal.state === "succeeded" ? null : logOf(facts, view),
     outcome: outcome(facts, view, alert),
     buttons:
       done && canUndo(facts) ? [makeButton(view, "undo", { names: proposal.code, proposalId: proposal.id })] : [],
   };
+}
+
+/** The checks, without what was said of the alert when they ended: it has gone on since, and the outcome says how. */
+function standing({ proposal, verification }: ProposalFacts, alert: AlertOutcome | null): readonly Check[] {
+  const checks = (verification?.checks ?? []).slice(0, 12);
+  return proposal.state === "succeeded" && alert !== null ? checks.filter(({ name }) => name !== "alert") : checks;
 }
 
 /** An undo is offered for what was changed and can be restored; what was never sent has nothing to take back (SPEC 9). */

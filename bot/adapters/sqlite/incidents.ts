@@ -100,7 +100,9 @@ export function createIncidentStore({ db, now }: Connection): IncidentStore {
   const ids = (sql: string) => db.prepare<string[], string>(sql).pluck();
   const countOpen = db.prepare<[], number>("SELECT count(*) FROM incidents WHERE state = 'open'").pluck();
   const toInvestigate = ids(
-    "SELECT id FROM incidents WHERE investigation IN ('queued', 'running') AND state = 'open' AND joined IS NULL ORDER BY started_at, rowid",
+    `SELECT id FROM incidents WHERE state = 'open' AND joined IS NULL AND (investigation IN ('queued', 'running')
+       OR investigation = 'done' AND updated_at >= ? AND NOT EXISTS (SELECT 1 FROM proposals WHERE incident_id = incidents.id))
+     ORDER BY started_at, rowid`,
   );
   const toEscalate = ids(
     `SELECT id FROM incidents WHERE state = 'open' AND escalate_at IS NOT NULL AND escalated_at IS NULL AND escalate_at <= ?
@@ -147,7 +149,7 @@ export function createIncidentStore({ db, now }: Connection): IncidentStore {
     setDiagnosis: (id, diagnosis) =>
       void setDiagnosis.run(JSON.stringify(Diagnosis.parse(diagnosis)), now().toISOString(), id),
     countOpen: () => countOpen.get() ?? 0,
-    toInvestigate: () => toInvestigate.all(),
+    toInvestigate: (lately) => toInvestigate.all(lately.toISOString()),
     escalateBy(id, at) {
       now();
       escalateBy.run({ id, at: at.toISOString() });

@@ -158,9 +158,9 @@ export function createProposalStore({ db, now }: Connection): ProposalStore {
   const byId = db.prepare<[string], ProposalRow>(`${select} WHERE id = ?`);
   const byIdOrCode = db.prepare<[string, string], ProposalRow>(`${select} WHERE id = ? OR code = ?`);
   const byCode = db.prepare<[string], number>("SELECT 1 FROM proposals WHERE code = ?").pluck();
-  const byIncident = db.prepare<[string], ProposalRow>(`${select} WHERE incident_id = ? ORDER BY created_at, id`);
+  const byIncident = db.prepare<[string], ProposalRow>(`${select} WHERE incident_id = ? ORDER BY created_at, rowid`);
   const byState = db.prepare<[string], ProposalRow>(
-    `${select} WHERE state IN (SELECT value FROM json_each(?)) ORDER BY created_at, id`,
+    `${select} WHERE state IN (SELECT value FROM json_each(?)) ORDER BY created_at, rowid`,
   );
   const holding = db.prepare<[string], ProposalRow>(
     `${select} WHERE owner_key = ? AND state IN ('approved', 'executing', 'verifying', 'unknown')`,
@@ -168,7 +168,7 @@ export function createProposalStore({ db, now }: Connection): ProposalStore {
   const ran = db.prepare<[string, string, string, number], ProposalRow>(
     `${select} WHERE owner_key = ? AND kind = ? AND state IN (SELECT value FROM json_each(?)) ORDER BY updated_at DESC LIMIT ?`,
   );
-  const undoing = db.prepare<[string], ProposalRow>(`${select} WHERE undo_of = ? ORDER BY created_at DESC, id`);
+  const undoing = db.prepare<[string], ProposalRow>(`${select} WHERE undo_of = ? ORDER BY created_at DESC, rowid DESC`);
   const setState = db.prepare(
     `UPDATE proposals SET state = @to, updated_at = @at,
        reason = CASE WHEN @hasReason THEN @reason ELSE reason END,
