@@ -55,9 +55,15 @@ export interface Propose {
   propose(wish: Wish, signal?: AbortSignal): Promise<Proposal>;
   /** A kubectl command as an action. Throws `not_understood`, naming the part. */
   parse(line: string, defaultNamespace: string): Action;
-  /** The way back of a change that ran, as a new proposal. Throws `conflict` when there is nothing to undo. */
+  /**
+   * The way back of a change that ran, as a new proposal. Throws `conflict` when there is nothing to undo, `forbidden` for who may not
+   * approve it.
+   */
   undo(idOrCode: string, actor: Actor, signal?: AbortSignal): Promise<Proposal>;
-  /** Prepares what expired or went stale afresh. Throws `conflict` for any other state. */
+  /**
+   * Prepares what expired or went stale afresh, to wait as long again; who comes second is answered with the first one's. Throws `conflict`
+   * for any other state.
+   */
   renew(idOrCode: string, actor: Actor, signal?: AbortSignal): Promise<Proposal>;
 }
 
@@ -113,7 +119,7 @@ export function createPropose({ store, read, act, safety, notify, clock, approva
         }
         throw error;
       });
-    const repeated = pendingTwin(wish, plan.action);
+    const repeated = pendingTwin(wish, plan.action, cardId);
     if (repeated !== null) return repeated;
 
     const [dryRun, gitops, warnings] = await Promise.all([
@@ -176,6 +182,9 @@ export function createPropose({ store, read, act, safety, notify, clock, approva
     const definition = definitionOf(action);
     const refused = "refusal" in dryRun;
     return store.transact((now) => {
+      // Looked for again: somebody may have wished the same while the cluster was asked.
+      const repeated = pendingTwin(wish, action, cardId);
+      if (repeated !== null) return repeated;
       const gate = safety.answerFor(question(wish, target, owned), now);
       const forPeople = safety.judge({ ...question(wish, target, owned), automatic: false }, now);
       const closedByGitOps = forPeople.reasons.some(({ code }) => code === "gitops");
@@ -265,16 +274,27 @@ export function createPropose({ store, read, act, safety, notify, clock, approva
     };
   }
 
-  /** An investigation that runs again does not put the same question twice. */
-  function pendingTwin({ incidentId, undoOf }: Wish, action: Action): Proposal | null {
-    if (incidentId === null || undoOf !== undefined) return null;
+  /**
+   * The same question is not put twice: by an investigation that runs again, by two who undo one run, or by two who check one card again.
+   */
+  function pendingTwin(
+    { incidentId, undoOf }: Wish,
+    action: Action,
+    cardId: string | null | undefined,
+  ): Proposal | null {
     const wanted = canonicalize(action);
     return (
-      proposals
-        .ofIncident(incidentId)
-        .find((known) => known.state === "pending" && known.undoOf === null && canonicalize(known.action) === wanted) ??
-      null
+      siblings().find(
+        (known) =>
+          known.state === "pending" && known.undoOf === (undoOf ?? null) && canonicalize(known.action) === wanted,
+      ) ?? null
     );
+
+    function siblings(): readonly Proposal[] {
+      if (undoOf !== undefined) return proposals.undosOf(undoOf);
+      if (incidentId !== null) return proposals.ofIncident(incidentId);
+      return cardId == null ? [] : proposals.inState("pending").filter((known) => known.cardId === cardId);
+    }
   }
 
   /** What is never offered leaves its audit record all the same. */
@@ -307,6 +327,7 @@ export function createPropose({ store, read, act, safety, notify, clock, approva
 
   async function undo(idOrCode: string, actor: Actor, signal?: AbortSignal): Promise<Proposal> {
     const original = expectProposal(idOrCode);
+    refuseUndoBy(actor, original);
     const waiting = proposals.undosOf(original.id).find(({ state }) => state === "pending" || isRunning(state));
     if (waiting !== undefined) {
       throw new StewardError("conflict", `${waiting.code} undoes it already`, {
@@ -336,6 +357,19 @@ export function createPropose({ store, read, act, safety, notify, clock, approva
       },
       signal,
     );
+  }
+
+  /** SPEC 4: undoing takes who may approve it. A refused attempt is on the audit. */
+  function refuseUndoBy(actor: Actor, original: Proposal): void {
+    const { roles } = original.requirement;
+    if (actor.role === "admin" || (actor.role !== null && roles.includes(actor.role))) return;
+    const message = `${actor.username} may not undo this: it takes ${[...new Set([...roles, "admin"])].join(" or ")}`;
+    store.transact(() =>
+      store.audit.append(
+        trailEntry(original, { verb: "undo", status: "FAILED", actor, detail: { error: "forbidden", message } }),
+      ),
+    );
+    throw new StewardError("forbidden", message);
   }
 
   /** For an undo: which of the fields that Steward wrote somebody has changed since, so that this goes over more than Steward's own. */
@@ -373,6 +407,7 @@ export function createPropose({ store, read, act, safety, notify, clock, approva
         actor,
         rule: old.rule,
         requirement: old.requirement,
+        ttl: old.expiresAt.getTime() - old.createdAt.getTime(),
         ...(old.undoOf === null ? {} : { undoOf: old.undoOf }),
       },
       signal,

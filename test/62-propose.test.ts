@@ -462,7 +462,15 @@ describe("wishes again", () => {
     assert.equal(fresh.state, "pending");
     assert.equal(fresh.cardId, old.cardId);
     assert.deepEqual(fresh.action, old.action);
+    assert.equal((await bench.propose.renew(old.code, bench.admin)).id, fresh.id);
     await assert.rejects(bench.propose.renew("nothing", bench.admin), failsWith("not_found", /no such approval/));
+  });
+
+  test("what a rule lets wait for a minute waits for a minute when it is checked again", async () => {
+    const old = await propose({ kind: "restart", ...checkout }, { ttl: 60_000 });
+    bench.store.transact(() => bench.store.proposals.move(old.id, "pending", "expired"));
+    const fresh = await bench.propose.renew(old.code, bench.admin);
+    assert.equal(fresh.expiresAt.getTime() - fresh.createdAt.getTime(), 60_000);
   });
 
   test("what an incident that is over proposed is not checked again", async () => {

@@ -5,6 +5,7 @@ import type { Action } from "../shared/action.ts";
 import type { Proposal } from "../shared/approval.ts";
 import { field, type KubeObject, kinds } from "../shared/kube.ts";
 import {
+  addUser,
   auditRecords,
   type Bench,
   type BenchOptions,
@@ -268,6 +269,19 @@ describe("a change that does not", () => {
     const { state, reason } = await verified(bench, image("shop:slow"));
     assert.equal(state, "failed");
     assert.match(reason ?? "", /Waiting for deployment "checkout" rollout to finish/);
+  });
+
+  test("an undo takes who may approve the change, and is one proposal however many ask at once", async () => {
+    const bench = await setUp();
+    const done = await verified(bench, { kind: "scale", ...checkout, replicas: 3 });
+    const ann = addUser(bench.store, "ann", "approver");
+    await assert.rejects(bench.propose.undo(done.id, ann), /ann may not undo this: it takes admin/);
+    assert.deepEqual(
+      auditRecords(bench.store, { action: "undo_scale" }).map(({ status, user_id }) => [status, user_id]),
+      [["FAILED", ann.userId]],
+    );
+    const undos = await Promise.all([1, 2, 3].map(() => bench.propose.undo(done.id, bench.admin)));
+    assert.equal(new Set(undos.map(({ id }) => id)).size, 1);
   });
 
   test("an undo over somebody else's later change says so", async () => {
