@@ -13,6 +13,8 @@ import {
 import { StewardError } from "../shared/errors.ts";
 import { parseTarget } from "../shared/kube.ts";
 import type { Locale } from "../shared/locale.ts";
+import { redactText } from "../shared/redact.ts";
+import { cleanLine } from "../shared/text.ts";
 import { relativeTime } from "../shared/time.ts";
 import type { Target } from "./actions/definition.ts";
 import { driftOf } from "./actions/patch.ts";
@@ -95,7 +97,9 @@ export function createGate(deps: Deps): Gate {
 
   return { ...stopSwitch, decide, admit, ask, clear, confirm, withdraw, expire, explain };
 
-  function decide(idOrCode: string, verdict: Verdict): { proposal: Proposal; ready: boolean } {
+  function decide(idOrCode: string, given: Verdict): { proposal: Proposal; ready: boolean } {
+    // What a person types is kept and shown like any text from outside.
+    const verdict = { ...given, reason: given.reason === null ? null : redactText(cleanLine(given.reason)) };
     const outcome = store.transact((now): { ready: boolean; id: string } | StewardError => {
       const proposal = proposals.find(idOrCode);
       if (proposal === null) return new StewardError("not_found", words.noSuch);

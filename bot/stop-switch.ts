@@ -4,6 +4,8 @@ import { formatDuration } from "../shared/duration.ts";
 import { StewardError } from "../shared/errors.ts";
 import { newId } from "../shared/ids.ts";
 import type { Locale } from "../shared/locale.ts";
+import { redactText } from "../shared/redact.ts";
+import { cleanLine } from "../shared/text.ts";
 import type { Notify } from "./notify.ts";
 import type { Safety } from "./safety.ts";
 import type { Pause, Store } from "./store.ts";
@@ -58,7 +60,8 @@ const words = {
 export function createStopSwitch({ store, safety, notify, locale }: Deps): StopSwitch {
   return {
     pause(wish, actor) {
-      if (wish.reason.trim() === "") throw new StewardError("invalid", "a pause needs a reason", { path: "reason" });
+      const reason = redactText(cleanLine(wish.reason));
+      if (reason === "") throw new StewardError("invalid", "a pause needs a reason", { path: "reason" });
       if (wish.for !== null && !(wish.for > 0 && wish.for <= longest)) {
         throw new StewardError("invalid", "a pause lasts more than nothing and at most a year", { path: "for" });
       }
@@ -68,7 +71,7 @@ export function createStopSwitch({ store, safety, notify, locale }: Deps): StopS
           id: newId(),
           namespace: wish.namespace,
           autofixOnly: wish.autofixOnly,
-          reason: wish.reason.trim(),
+          reason,
           by: actor.username,
           startedAt: now,
           until: wish.for === null ? null : new Date(now.getTime() + wish.for),

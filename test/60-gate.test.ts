@@ -168,6 +168,16 @@ describe("who may decide", () => {
     assert.throws(() => approve(proposal, alice), refusedWith("conflict", /denied/, { state: "denied", by: "adam" }));
   });
 
+  test("what a person types as the reason is kept on one line, and no secret with it", () => {
+    const { store, alice, deny, records } = setUp();
+    const proposal = insertProposal(store);
+    deny(proposal, alice, "not now\u001b[31m\u202e\npassword=hunter2hunter2");
+    const [{ reason } = { reason: "" }] = store.proposals.decisions(proposal.id);
+    assert.match(reason ?? "", /^not now password=\[masked/);
+    assert.equal(store.proposals.get(proposal.id)?.reason, reason);
+    assert.doesNotMatch(JSON.stringify(records("deny_restart")), /hunter2|u001b/);
+  });
+
   test("nobody approves their own wish where the rule forbids it, and they may still take it back", () => {
     const { store, alice, approve, deny, stateOf } = setUp();
     const proposal = insertProposal(store, {
