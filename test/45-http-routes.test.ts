@@ -109,6 +109,21 @@ describe("every route and role", () => {
         if (roles.indexOf(role) < needed) {
           assert.equal(answer.status, 403, `${role}: ${answer.text}`);
           assert.equal(ErrorAnswer.parse(answer.body).error.code, "forbidden");
+          const [record] = server.store.audit.page({
+            limit: 1,
+            cursor: null,
+            since: null,
+            action: "refuse_request",
+          }).items;
+          assert.deepEqual(
+            [record?.intent, record?.target_resource, record?.status, JSON.parse(record?.detail ?? "{}")],
+            [
+              `${method} ${route.path}`,
+              path,
+              "FAILED",
+              { by: role === "viewer" ? "vic" : "amy", role, needed: access },
+            ],
+          );
         } else {
           assert.ok(![401, 403].includes(answer.status), `${role}: ${answer.status} ${answer.text}`);
           assert.ok(answer.status < 500, `${role}: ${answer.status} ${answer.text}`);
@@ -285,6 +300,11 @@ describe("what the routes answer", () => {
       assert.equal(error.code, code, JSON.stringify(body));
       assert.equal(error.path, path, JSON.stringify(body));
     }
+    const refused = server.store.audit.page({ limit: 9, cursor: null, since: null, action: "refuse_proposal" }).items;
+    assert.deepEqual(
+      refused.map(({ status, detail }) => [status, JSON.parse(detail ?? "{}").error]).toReversed(),
+      ["not_understood", "invalid", "invalid", "invalid", "not_found", "invalid"].map((code) => ["FAILED", code]),
+    );
   });
 
   test("the gate explains, and the stop switch is shown, set and taken back", async () => {
@@ -293,6 +313,8 @@ describe("what the routes answer", () => {
     assert.equal((await get("/api/v1/gate?target=deployment/missing")).status, 404);
     assert.equal(ErrorAnswer.parse((await get("/api/v1/gate?target=x")).body).error.path, "target");
     assert.equal(ErrorAnswer.parse((await post("/api/v1/pause", { for: "6h" })).body).error.path, "reason");
+    const nowhere = await post("/api/v1/pause", { namespace: "../y", reason: "window" });
+    assert.equal(ErrorAnswer.parse(nowhere.body).error.path, "namespace");
     const paused = SwitchAnswer.parse(
       (await post("/api/v1/pause", { for: "6h", namespace: "y", reason: "window" })).body,
     );
@@ -439,6 +461,12 @@ describe("what the routes answer", () => {
     const linked = await post("/api/v1/users/bob/identities", { channel: "slack", id: "U1" });
     assert.deepEqual(linked.body["identities"], [{ channel: "slack", id: "U1", display: null }]);
     assert.equal((await post("/api/v1/users/ada/identities", { channel: "slack", id: "U1" })).status, 409);
+    for (const wrong of [
+      { channel: "slcak", id: "U2" },
+      { channel: "slack", id: "U\u001b[1m2" },
+    ]) {
+      assert.equal((await post("/api/v1/users/bob/identities", wrong)).status, 400, JSON.stringify(wrong));
+    }
     const role = await ask(server.url, "PUT", "/api/v1/users/bob/role", { cookie, body: { role: "approver" } });
     assert.equal(role.body["role"], "approver");
     const listed = await get("/api/v1/users");

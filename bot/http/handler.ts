@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { clientHeader, clientHeaderValue } from "../../shared/api/session.ts";
-import { roles } from "../../shared/approval.ts";
+import { type Role, roles } from "../../shared/approval.ts";
 import { type ErrorCode, httpStatus, StewardError } from "../../shared/errors.ts";
+import { cleanLine, truncate } from "../../shared/text.ts";
 import type { Clock, Log } from "../edges.ts";
 import { type Answer, json, sendStream, type WholeAnswer, writeWhole } from "./answer.ts";
 import { declaredLength, drainBody, readBody } from "./body.ts";
@@ -98,7 +99,8 @@ function admitting(route: BackedRoute, deps: HandlerDeps): (request: RawRequest)
     }
   }
 
-  async function admit(request: RawRequest, { services }: Backend, caller: Caller): Promise<Session | null> {
+  async function admit(request: RawRequest, backend: Backend, caller: Caller): Promise<Session | null> {
+    const { services } = backend;
     if (route.access === "open") return null;
     const token = sessionToken(request.headers.cookie);
     const session = token === null ? null : await services.identity.session(token, caller.clientIp);
@@ -111,12 +113,32 @@ function admitting(route: BackedRoute, deps: HandlerDeps): (request: RawRequest)
     }
     const needed = route.access === "link" ? "viewer" : route.access;
     if (roles.indexOf(session.actor.role) < roles.indexOf(needed)) {
+      noteRefused(request, session, needed, backend);
       throw new StewardError(
         "forbidden",
         `this needs the role ${needed}; ${session.actor.username} is ${session.actor.role}`,
       );
     }
     return session;
+  }
+
+  /** Who tries what their role does not allow is on the audit (SPEC 13). */
+  function noteRefused(request: RawRequest, { actor }: Session, needed: Role, { store }: Backend): void {
+    store.transact(() =>
+      store.audit.append({
+        userId: actor.userId,
+        intent: `${route.method} ${route.path}`,
+        actionType: "refuse_request",
+        targetResource: truncate(cleanLine(request.url?.split("?", 1)[0] ?? ""), 200),
+        commandSnapshot: null,
+        status: "FAILED",
+        clientIp: actor.clientIp,
+        platform: actor.platform,
+        incidentId: null,
+        proposalId: null,
+        detail: { by: actor.username, role: actor.role, needed },
+      }),
+    );
   }
 }
 

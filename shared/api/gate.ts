@@ -30,16 +30,19 @@ export const GateExplanation = GateAnswer.extend({
 });
 export type GateExplanation = z.infer<typeof GateExplanation>;
 
+/** A name that no namespace can have would stop nothing, and say that it did. */
+const Namespace = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be the name of a namespace");
+
 export const PauseRequest = z.strictObject({
   for: Duration.optional(),
-  namespace: z.string().min(1).max(63).optional(),
+  namespace: Namespace.optional(),
   autofixOnly: z.boolean().default(false),
   reason: z.string().min(1, "says why: people will ask").max(1000),
 });
 export type PauseRequest = z.infer<typeof PauseRequest>;
 
 /** Without a namespace everything is resumed, and rules that lost their right to act get it back. */
-export const ResumeRequest = z.strictObject({ namespace: z.string().min(1).max(63).optional() });
+export const ResumeRequest = z.strictObject({ namespace: Namespace.optional() });
 
 /** The stop switch: every pause that is in force. */
 export const SwitchAnswer = z.object({

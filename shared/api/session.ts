@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { visible } from "../text.ts";
 
 export const cookieName = "steward_session";
 
@@ -23,10 +24,13 @@ export const Password = z
   .refine((text) => new TextEncoder().encode(text).length <= 72, "must not be longer than 72 bytes")
   .refine((text) => !text.includes("\0"), "must not contain a NUL character");
 
-/** A person's account on an instant-messaging channel. */
+/** Where people have accounts: the chats, and the cluster itself. An account on a misspelt channel would never be found. */
+const linkable = ["dingtalk", "feishu", "slack", "kubernetes"] as const;
+
+/** A person's account on a channel. */
 export const IdentityLink = z.strictObject({
-  channel: z.string().regex(/^[a-z][a-z0-9]{0,31}$/, "must be a channel's name, as slack"),
-  id: z.string().min(1).max(256),
+  channel: z.enum(linkable, `must be one of ${linkable.join(", ")}`),
+  id: z.string().min(1).max(256).regex(visible, "must not contain characters that cannot be seen"),
 });
 export type IdentityLink = z.infer<typeof IdentityLink>;
 
