@@ -187,7 +187,7 @@ function createReader(words: readonly string[], flags: ReadonlyMap<string, strin
       if (text === undefined) return undefined;
       const entries = text.split(",").map((pair): [string, string] => {
         const [key = "", value = "", ...more] = pair.split("=");
-        if (key === "" || value === "" || more.length > 0)
+        if (key === "__proto__" || key === "" || value === "" || more.length > 0)
           throw notUnderstood(`--${name}=${text}`, `${pair} is not NAME=QUANTITY`);
         return [key, value];
       });

@@ -108,6 +108,7 @@ describe("a kubectl line says no more than it means", () => {
     ["kubectl set resources deploy/x -c app --limits=memory=much", "much"],
     ["kubectl set resources deploy/x -c app --limits=memory=1Gi,memory=2Gi", "twice"],
     ["kubectl set resources deploy/x -c app --limits=storage=1Gi", "storage"],
+    ["kubectl set resources deploy/x -c app --limits=memory=1Gi,__proto__=3", "__proto__"],
     ["kubectl set resources deploy/x -c app", "neither"],
     ["kubectl", "missing"],
     ["", "missing"],
