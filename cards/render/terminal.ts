@@ -20,9 +20,8 @@ export interface TerminalOptions {
 
 /** The command of a terminal for a button; null for those that have none there. */
 export function kubectlHint({ action, names }: Button): string | null {
-  if (action === "approve" || action === "deny" || action === "undo" || action === "renew")
-    return `kubectl steward ${action} ${names}`;
-  return action === "ask" && names.length === 26 ? `kubectl steward ask --incident ${names} "…"` : null;
+  const known = action === "approve" || action === "deny" || action === "undo" || action === "renew";
+  return known ? `kubectl steward ${action} ${names}` : null;
 }
 
 /** What is typed in chat for a button, where cards have no buttons. */
