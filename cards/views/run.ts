@@ -1,4 +1,4 @@
-import type { Check, ProposalState } from "../../shared/approval.ts";
+import type { ProposalState } from "../../shared/approval.ts";
 import { formatDuration } from "../../shared/duration.ts";
 import { unreachable } from "../../shared/errors.ts";
 import { clean, truncateLines } from "../../shared/text.ts";
@@ -45,12 +45,6 @@ export function runOf(facts: ProposalFacts, view: View, alert: AlertOutcome | nu
     buttons:
       done && canUndo(facts) ? [makeButton(view, "undo", { names: proposal.code, proposalId: proposal.id })] : [],
   };
-}
-
-/** The checks, without what was said of the alert when they ended: it has gone on since, and the outcome says how. */
-function standing({ proposal, verification }: ProposalFacts, alert: AlertOutcome | null): readonly Check[] {
-  const checks = (verification?.checks ?? []).slice(0, 12);
-  return proposal.state === "succeeded" && alert !== null ? checks.filter(({ name }) => name !== "alert") : checks;
 }
 
 /** An undo is offered for what was changed and can be restored; what was never sent has nothing to take back (SPEC 9). */
