@@ -1,4 +1,4 @@
-import { WebhookBody } from "../shared/alert.ts";
+import { type Alert, isHeartbeat, WebhookBody } from "../shared/alert.ts";
 import type { Actor } from "../shared/approval.ts";
 import { StewardError } from "../shared/errors.ts";
 import type { Incident } from "../shared/incident.ts";
@@ -6,7 +6,7 @@ import type { Locale } from "../shared/locale.ts";
 import { evaluate, type Rule } from "../shared/policy.ts";
 import type { Clock, Log } from "./edges.ts";
 import { type LedgerDeps, openLedger } from "./incident/ledger.ts";
-import { isHeartbeat, type Report, reportOf } from "./incident/report.ts";
+import { type Report, reportOf } from "./incident/report.ts";
 import { createRoots } from "./incident/roots.ts";
 import { incidentEntry } from "./incident/trail.ts";
 import { createWatch } from "./incident/watch.ts";
@@ -26,6 +26,8 @@ export interface Incidents {
   claim(id: string, actor: Actor): Incident;
   /** Puts an incident under an earlier one that has the same cause. Throws `not_found`, `conflict`. */
   join(laterId: string, earlierId: string): void;
+  /** Ends alerts that Alertmanager no longer has although it never said that they resolved; those that are not known to fire are left. */
+  end(alerts: readonly Pick<Alert, "fingerprint" | "startsAt">[]): void;
   /** What time brings: escalation, "still fires", the end of an ignore, another look for owners. Answers what wants an investigation. */
   tick(): readonly string[];
   /** Resolves when no look for an owner is under way. */
@@ -61,7 +63,7 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
   const roots = createRoots({ ...ledgerDeps, findRoot: deps.findRoot, clock, log });
   const watch = createWatch({ store, rules, notify });
 
-  return { receive, ignore, claim, join, tick, idle: roots.idle };
+  return { receive, ignore, claim, join, end, tick, idle: roots.idle };
 
   async function receive(receiptId: string): Promise<readonly string[]> {
     const receipt = store.receipts.get(receiptId);
@@ -70,6 +72,7 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
     const reports = inOrder(alerts.filter((alert) => !isHeartbeat(alert)).map((alert) => reportOf(alert, groupKey)));
     const look = roots.beginDelivery();
     const wanted = new Set<string>();
+    const guessed = false;
     for (let at = 0; at === 0 || at < reports.length; at += chunkSize) {
       const chunk = reports.slice(at, at + chunkSize);
       const found = await look(chunk.filter(isNew));
@@ -84,7 +87,7 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
       });
       for (const id of ids) wanted.add(id);
     }
-    roots.confirm();
+    if (guessed) roots.confirm();
     return [...wanted];
   }
 
@@ -146,6 +149,17 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
       }
       const ledger = openLedger(ledgerDeps, now);
       ledger.join(later, earlier, "same cause");
+      ledger.show();
+    });
+  }
+
+  function end(gone: readonly Pick<Alert, "fingerprint" | "startsAt">[]): void {
+    store.transact((now) => {
+      const ledger = openLedger(ledgerDeps, now);
+      for (const { fingerprint, startsAt } of gone) {
+        const alert = store.incidents.alert(fingerprint, startsAt);
+        if (alert?.status === "firing") ledger.end(alert);
+      }
       ledger.show();
     });
   }

@@ -36,6 +36,12 @@ interface Lane {
   busy: boolean;
 }
 
+/**
+ * A storm: more deliveries in the window than this. To be taken in comes before being worked on then, since what is turned away may be lost:
+ * workers take turns, and rest `restFactor` times as long as the last piece of work took.
+ */
+const storm = { windowMs: 500, deliveries: 100, restFactor: 4, maxRestMs: 250 } as const;
+
 /** Waits before the second, third, … try; after the last one a delivery is dead. */
 const backoffMs = [1_000, 5_000, 15_000, 60_000];
 
@@ -51,7 +57,9 @@ export function createQueue({ capacity, workers, work, store, notify, clock, log
   const known = new Set<string>();
   const running = new Set<Promise<void>>();
   const stopping = new AbortController();
+  const arrivals = createArrivals(clock);
   let busy = 0;
+  let resting = false;
   /** Whether rows are waiting that are not in memory. Until they are fetched nothing may be pushed, or it would overtake them. */
   let behind = false;
 
@@ -60,6 +68,7 @@ export function createQueue({ capacity, workers, work, store, notify, clock, log
   function push(receipt: QueuedReceipt): boolean {
     if (stopping.signal.aborted) return false;
     if (known.has(receipt.id)) return true;
+    arrivals.note();
     if (behind || known.size >= capacity) {
       behind = true;
       fetchWhenLow();
@@ -99,7 +108,7 @@ export function createQueue({ capacity, workers, work, store, notify, clock, log
   function startWork(): void {
     if (stopping.signal.aborted) return;
     for (const [groupKey, lane] of lanes) {
-      if (busy >= workers) return;
+      if (resting || busy >= (arrivals.areMany() ? 1 : workers)) return;
       if (!lane.busy) start(groupKey, lane);
     }
   }
@@ -109,9 +118,11 @@ export function createQueue({ capacity, workers, work, store, notify, clock, log
     if (receipt === undefined) return;
     lane.busy = true;
     busy++;
+    const began = clock.now().getTime();
     const run = attempt(receipt).then((outcome) => {
       busy--;
       running.delete(run);
+      if (arrivals.areMany()) rest(clock.now().getTime() - began);
       if (outcome.again !== null) {
         startWork();
         return clock.sleep(outcome.again, stopping.signal).then(
@@ -125,6 +136,20 @@ export function createQueue({ capacity, workers, work, store, notify, clock, log
       return undefined;
     });
     running.add(run);
+  }
+
+  /** Leaves the process to what comes in. */
+  function rest(workedMs: number): void {
+    if (resting) return;
+    resting = true;
+    const ms = Math.min(storm.maxRestMs, Math.max(1, workedMs) * storm.restFactor);
+    clock.sleep(ms, stopping.signal).then(
+      () => {
+        resting = false;
+        startWork();
+      },
+      () => undefined,
+    );
   }
 
   /** Lets a lane go on, behind the other groups. */
@@ -181,6 +206,32 @@ export function createQueue({ capacity, workers, work, store, notify, clock, log
     await Promise.race([Promise.all(running), timeout]);
     done.abort();
     await timeout;
+  }
+}
+
+/** Counts what comes in, by two windows: the one that runs and the one before. */
+function createArrivals(clock: Clock): { note(): void; areMany(): boolean } {
+  let began = Number.NEGATIVE_INFINITY;
+  let count = 0;
+  let before = 0;
+  return {
+    note() {
+      turn();
+      count++;
+    },
+    areMany() {
+      turn();
+      return Math.max(count, before) >= storm.deliveries;
+    },
+  };
+
+  function turn(): void {
+    const now = clock.now().getTime();
+    const passed = now - began;
+    if (passed < storm.windowMs) return;
+    before = passed < 2 * storm.windowMs ? count : 0;
+    count = 0;
+    began = now;
   }
 }
 

@@ -225,3 +225,25 @@ test("stopping waits for what is being worked on and takes nothing new; what is 
   assert.equal(opened.store.receipts.get(two)?.state, "queued");
   await opened.close();
 });
+
+test("in a storm taking in comes before working: workers take turns and rest, and all is worked on when it is over", async (t) => {
+  const bench = createBench();
+  const opened = intake(t, { workers: 4, work: bench.work });
+  for (let i = 0; i < 120; i++) await send(opened, `group ${i}`, i);
+  assert.equal(opened.store.receipts.countQueued(), 120);
+  const early = [...bench.running.keys()];
+  assert.equal(early.length, 4);
+  for (const id of early) bench.end(id);
+  await opened.settle();
+  assert.equal(bench.running.size, 0);
+  await opened.clock.advance(10);
+  assert.equal(bench.running.size, 1);
+  await opened.clock.advance(1_000);
+  for (let i = 0; i < 200 && bench.began.length < 120; i++) {
+    for (const id of [...bench.running.keys()]) bench.end(id);
+    await opened.settle();
+  }
+  assert.equal(bench.began.length, 120);
+  assert.ok(bench.most() <= 4);
+  for (const id of [...bench.running.keys()]) bench.end(id);
+});

@@ -1,3 +1,4 @@
+import type { Alert } from "../../shared/alert.ts";
 import { newCardId, newId } from "../../shared/ids.ts";
 import type { Incident, RootObject } from "../../shared/incident.ts";
 import { type Decision, moreCareful } from "../../shared/policy.ts";
@@ -14,6 +15,8 @@ import { incidentEntry } from "./trail.ts";
 export interface Ledger {
   /** Keeps one alert in its incident, opening it if there is none. Answers the incident. `late`: no webhook named it. */
   take(report: Report, root: FoundRoot | null, late: boolean): Incident;
+  /** An alert has ended without anybody saying so. */
+  end(alert: Alert): void;
   /** The object turned out to be another than was guessed, or was confirmed. */
   retarget(incident: Incident, root: FoundRoot): void;
   /** Puts an incident under another that began before it; two given the wrong way round are turned. Answers the earlier. */
@@ -43,7 +46,7 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
   const ringing = new Set<string>();
   const wanted = new Set<string>();
 
-  return { take, retarget, join, show };
+  return { take, end, retarget, join, show };
 
   function take(report: Report, root: FoundRoot | null, late: boolean): Incident {
     const known = incidents.alert(report.fingerprint, report.startsAt);
@@ -92,6 +95,12 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
   function past(report: Report, incidentId: string, endsAt: Date): Incident {
     keep({ ...report, status: "resolved", endsAt: report.endsAt ?? endsAt }, incidentId);
     return present(incidentId);
+  }
+
+  function end(alert: Alert): void {
+    if (!incidents.upsertAlert({ ...alert, status: "resolved", endsAt: now }).changed) return;
+    changed.add(alert.incidentId);
+    settle(alert.incidentId);
   }
 
   function keep(report: Report, incidentId: string): { changed: boolean } {
@@ -154,7 +163,8 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
   function enter(incident: Incident, report: Report, late: boolean): Incident {
     changed.add(incident.id);
     const patch: IncidentPatch = {};
-    if (!late && !incident.groupKeys.includes(report.groupKey)) patch.groupKeys = [...incident.groupKeys, report.groupKey];
+    if (!late && !incident.groupKeys.includes(report.groupKey))
+      patch.groupKeys = [...incident.groupKeys, report.groupKey];
     const severity = graver(incident.severity, report.severity);
     if (severity !== incident.severity) patch.severity = severity;
     const decision = decide(report.labels, now);

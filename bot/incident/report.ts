@@ -17,11 +17,6 @@ export interface Report {
   endsAt: Date | null;
 }
 
-/** Alerts that say that the sender lives, and nothing else. */
-export function isHeartbeat({ labels }: Pick<WebhookAlert, "labels">): boolean {
-  return labelOf(labels, "alertname") === "Watchdog";
-}
-
 export function reportOf(alert: WebhookAlert, groupKey: string): Report {
   const { status, labels, annotations, fingerprint, generatorURL, startsAt, endsAt } = alert;
   return {

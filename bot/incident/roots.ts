@@ -17,12 +17,13 @@ const deadlineMs = 200;
 const atOnce = 8;
 
 /** Later looks at what was guessed: how long each may take, how often, how many at a time, and when to leave it at the guess. */
-const again = { deadlineMs: 10_000, everyMs: 20_000, limit: 20, untilMs: 3_600_000 } as const;
+const again = { deadlineMs: 10_000, everyMs: 20_000, limit: 20, sweepMs: 1_000, untilMs: 3_600_000 } as const;
 
 export function createRoots(deps: LedgerDeps & { findRoot: FindRoot; clock: Clock; log: Log }): Roots {
   const { store, findRoot, clock, log } = deps;
   const running = new Map<string, Promise<void>>();
   const lastLook = new Map<string, number>();
+  let lastSweep = Number.NEGATIVE_INFINITY;
 
   return { beginDelivery, confirm, idle };
 
@@ -44,6 +45,8 @@ export function createRoots(deps: LedgerDeps & { findRoot: FindRoot; clock: Cloc
 
   function confirm(): void {
     const now = clock.now().getTime();
+    if (now - lastSweep < again.sweepMs) return;
+    lastSweep = now;
     const guessed = store.incidents.unconfirmed(new Date(now - again.untilMs), again.limit * 4);
     const known = new Set(guessed.map(({ id }) => id));
     for (const id of lastLook.keys()) if (!known.has(id)) lastLook.delete(id);

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import type { WebhookBody } from "../../shared/alert.ts";
 import { httpStatus, StewardError } from "../../shared/errors.ts";
 import type { Locale } from "../../shared/locale.ts";
 import type { Redactor } from "../../shared/redact.ts";
@@ -14,6 +15,11 @@ export interface Ingest {
    * Takes one delivery of Alertmanager. What it answers with 202 is on disk; everything else has left nothing but a count (SPEC 4, webhook).
    */
   accept(delivery: { headers: IncomingHttpHeaders; body: Buffer; remote: string }): Promise<IngestAnswer>;
+  /**
+   * Takes alerts that Steward read from Alertmanager itself, since no webhook had named them (SPEC 3, missed alerts). They take the same way from
+   * here on. Throws `unavailable` when there is no room for them, `invalid`.
+   */
+  found(body: WebhookBody): Promise<void>;
   /** For a delivery that was cut off at the limit: tells people, once a day, since Alertmanager will not send it again. */
   tooLarge(delivery: { headers: IncomingHttpHeaders; remote: string }): void;
 }
@@ -50,7 +56,7 @@ export function createIngest(deps: Deps): Ingest {
     log.warn("deliveries without valid credentials", { count, remote }),
   );
 
-  return { accept, tooLarge };
+  return { accept, found, tooLarge };
 
   async function accept({ headers, body, remote }: Parameters<Ingest["accept"]>[0]): Promise<IngestAnswer> {
     try {
@@ -76,6 +82,13 @@ export function createIngest(deps: Deps): Ingest {
       if (error.code === "unavailable") log.warn("a delivery found no room", { reason: error.message });
       return refusal(error, error.code);
     }
+  }
+
+  async function found(body: WebhookBody): Promise<void> {
+    const delivery = { ...readDelivery(Buffer.from(JSON.stringify(body))), late: true };
+    if (queue.isFull()) throw new StewardError("unavailable", "the queue is full");
+    const { queued } = await store.group(() => store.receipts.take(delivery));
+    if (queued) queue.push(delivery);
   }
 
   function tooLarge({ headers, remote }: Parameters<Ingest["tooLarge"]>[0]): void {

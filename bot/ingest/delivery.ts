@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { z } from "zod";
-import { largestDelivery, type WebhookAlert, WebhookBody } from "../../shared/alert.ts";
+import { isHeartbeat, largestDelivery, type WebhookAlert, WebhookBody } from "../../shared/alert.ts";
 import { StewardError } from "../../shared/errors.ts";
 import { fingerprintOf } from "../../shared/fingerprint.ts";
 import type { Redactor } from "../../shared/redact.ts";
@@ -75,7 +75,7 @@ export function createDeliveryReader(redact: Redactor): (body: Buffer) => Delive
       }),
       alerts: alerts.length,
       truncated: body.truncatedAlerts,
-      heartbeat: alerts.find(({ labels }) => labels["alertname"] === "Watchdog")?.status ?? null,
+      heartbeat: alerts.find(isHeartbeat)?.status ?? null,
     };
   }
 
@@ -199,9 +199,17 @@ function invalid(path: string, what: string): StewardError {
   return new StewardError("invalid", path === "" ? `the body ${what}` : `${path} ${what}`, path === "" ? {} : { path });
 }
 
+/**
+ * A hash of the delivery behind the time its newest alert began. The time keeps ids of one moment together, so that the index of a storm grows at
+ * its end and not in a page for each delivery.
+ */
 function deliveryId(groupKey: string, receiver: string, alerts: readonly WebhookAlert[]): string {
   const each = alerts.map(({ fingerprint, startsAt, status }) => `${fingerprint} ${startsAt} ${status}`).sort();
-  return hash("sha256", JSON.stringify([groupKey, receiver, each]), "hex").slice(0, 40);
+  const newest = alerts.reduce((latest, { startsAt }) => Math.max(latest, Date.parse(startsAt)), 0);
+  return (
+    newest.toString(36).padStart(10, "0") +
+    hash("sha256", JSON.stringify([groupKey, receiver, each]), "hex").slice(0, 40)
+  );
 }
 
 /** Cuts to `max` characters; two texts that differ only behind the cut stay two. */

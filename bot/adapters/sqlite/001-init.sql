@@ -78,6 +78,7 @@ CREATE INDEX incidents_unfinished ON incidents (investigation) WHERE investigati
 -- What the clock has to look at: few rows, however many incidents are kept.
 CREATE INDEX incidents_escalating ON incidents (escalate_at) WHERE state = 'open' AND escalate_at IS NOT NULL AND escalated_at IS NULL;
 CREATE INDEX incidents_unreminded ON incidents (started_at) WHERE state = 'open' AND reminded_at IS NULL;
+CREATE INDEX incidents_guessed ON incidents (started_at) WHERE state = 'open' AND root ->> 'confirmed' = 0;
 CREATE INDEX incidents_ignored ON incidents (ignored_until) WHERE state = 'ignored';
 CREATE INDEX incidents_joined ON incidents (joined) WHERE joined IS NOT NULL;
 
@@ -133,6 +134,7 @@ CREATE TABLE evidence (
   tool TEXT NOT NULL,
   args TEXT NOT NULL,
   text TEXT NOT NULL,
+  charts TEXT,
   at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX evidence_incident ON evidence (incident_id, at);
