@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Manifest, startSandbox } from "../bot/sandbox/index.ts";
 import { clusterContract, type Part, parts } from "./contracts/cluster.ts";
-import { image, missingImage, otherImage } from "./contracts/drafts.ts";
+import { batchImage, image, log, missingImage, otherImage } from "./contracts/drafts.ts";
 
 /** As test/cluster/nodes.ts registers them. */
 function node(name: string): Manifest {
@@ -24,14 +24,12 @@ function node(name: string): Manifest {
   };
 }
 
-const log = ["starting", "listening on :8080", "ready"];
-
 clusterContract("the sandbox", Object.keys(parts) as Part[], async () => {
   const sandbox = await startSandbox({
     speed: 20,
     world: {
       objects: ["node-1", "node-2", "node-3"].map(node),
-      images: { [image]: { log }, [otherImage]: { log }, [missingImage]: { notFound: true } },
+      images: { [image]: { log }, [otherImage]: { log }, [missingImage]: { notFound: true }, [batchImage]: { exit: { code: 0 } } },
     },
   });
   const dir = mkdtempSync(join(tmpdir(), "sandbox-"));

@@ -1,4 +1,5 @@
 /** The admission plugins that are on in a plain cluster, as far as they change or refuse what people write. */
+import { refuseEscalation } from "./escalation.ts";
 import { asList, asObject, at, isObject } from "./json.ts";
 import type { Container, KubeObject, Pod } from "./object.ts";
 import { securityFaults, securityLevel } from "./pod-security.ts";
@@ -23,6 +24,7 @@ export function admit(
   caller: Caller,
   sub = "",
 ): void {
+  refuseEscalation(cluster.store, resource, object, existing, caller);
   if (existing !== undefined) {
     if (resource.kind === "Service" && sub === "") allocateService(cluster, object);
     return;

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { type Authorizer, refusal } from "./rbac.ts";
 import type { User } from "./registry/registry.ts";
-import { ApiError, forbidden, unauthorized } from "./status.ts";
+import { badRequest, forbidden, unauthorized } from "./status.ts";
 
 export interface Tokens {
   /** The user's token, made on first use. */
@@ -63,13 +63,15 @@ export function authenticate(
     extra[key] = values(headers, rawHeaders, header);
   }
   if (name === undefined) {
-    if (groups.length > 0 || uid !== undefined || Object.keys(extra).length > 0) {
-      throw new ApiError(
-        500,
-        "InternalError",
-        `Internal error occurred: requested [${JSON.stringify({ groups, uid, extra })}] without impersonating a user`,
-      );
-    }
+    const version = "authentication.k8s.io/v1";
+    const requested = [
+      ...groups.map((group) => `{Group  ${group}    }`),
+      ...Object.entries(extra).flatMap(([key, list]) =>
+        list.map((value) => `{UserExtra  ${value}  ${version}  ${key}}`),
+      ),
+      ...(uid === undefined ? [] : [`{UID  ${uid}  ${version}  }`]),
+    ];
+    if (requested.length > 0) throw badRequest(`requested [${requested.join(" ")}] without impersonating a user`);
     return { user: asker, impersonator: undefined };
   }
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name);

@@ -4,7 +4,10 @@ import { readDeleteOptions } from "./delete-options.ts";
 import { fromApi, toApi } from "./events-api.ts";
 import { evict } from "./eviction.ts";
 import { goJsonError } from "./go-text.ts";
-import { asNumber, asObject, asString, at, isObject, type JsonObject } from "./json.ts";
+import { asList, asNumber, asObject, asString, at, isObject, type JsonObject } from "./json.ts";
+import { duplicateFields } from "./json-duplicates.ts";
+import { labelSelector } from "./label-selector.ts";
+import { checkListOptions } from "./list-options.ts";
 import { list } from "./listing.ts";
 import { pickContainer } from "./logs.ts";
 import type { KubeObject, Pod } from "./object.ts";
@@ -14,7 +17,7 @@ import { isReviewKind, type Resource, unservedSubresources } from "./registry/ki
 import type { Caller, DeleteOptions, PatchKind, Registry } from "./registry/registry.ts";
 import type { RequestInfo } from "./request.ts";
 import { replicasIn, scaleOf, versionIn } from "./scale.ts";
-import { fieldSelector, labelSelector } from "./selectors.ts";
+import { fieldSelector } from "./selectors.ts";
 import {
   badRequest,
   conflict,
@@ -83,7 +86,7 @@ export function selection(
   const fields = query.get("fieldSelector") ?? "";
   const byLabel = labelSelector(labels);
   const shown = resource.group === "events.k8s.io" ? fields.replaceAll("regarding.", "involvedObject.") : fields;
-  const byField = fieldSelector(resource.storage, shown);
+  const byField = fieldSelector(resource.storage, shown, resource.custom !== undefined);
   return {
     selective: labels !== "" || fields !== "",
     matches: (object) =>
@@ -113,6 +116,14 @@ function writtenBody(request: ApiRequest, resource: Resource): unknown {
   if (type !== "application/json" && type !== "application/yaml") throw unsupportedMediaType();
   const body = parseBody(type, request.body, resource.kind);
   if (body === undefined) throw badRequest("Required body is empty");
+  const repeated = type === "application/json" ? duplicateFields(request.body) : [];
+  const found = repeated.map((path) => `duplicate field "${path}"`);
+  if (found.length > 0 && request.caller.fieldValidation === "Strict") {
+    throw badRequest(
+      `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: strict decoding error: ${found.join(", ")}`,
+    );
+  }
+  if (request.caller.fieldValidation === "Warn") for (const text of found) request.caller.warn(text);
   return body;
 }
 
@@ -133,6 +144,7 @@ export function handle(registry: Registry, request: ApiRequest): ApiAnswer {
     case "get":
       return one(registry.get(resource, scope, name));
     case "list": {
+      checkListOptions(query, false);
       const { matches, selective } = selection(resource, query);
       const { items, metadata } = list(registry.store, {
         storage: resource.storage,
@@ -170,13 +182,14 @@ export function handle(registry: Registry, request: ApiRequest): ApiAnswer {
       return one(object, created ? 201 : 200);
     }
     case "delete":
-      return one(registry.remove(caller, resource, scope, name, deleteOptions(request)));
+      return one(registry.remove(deleter(request), resource, scope, name, deleteOptions(request)));
     case "deletecollection": {
       const { matches } = selection(resource, query);
       const items = registry.store.list(resource.storage, scope).filter(matches);
       const options = deleteOptions(request);
+      const by = deleter(request);
       for (const item of items)
-        registry.remove(caller, resource, item.metadata.namespace ?? "", item.metadata.name, options);
+        registry.remove(by, resource, item.metadata.namespace ?? "", item.metadata.name, options);
       return {
         kind: "list",
         resource,
@@ -238,6 +251,13 @@ function patch(
     throw notImplemented("patching events through events.k8s.io; use the core API");
   const namespace = resource.namespaced ? info.namespace : "";
   return registry.patch(caller, resource, namespace, info.name, sub, kind, body, force === "true");
+}
+
+/** A delete with a body is a dry run only if the body says so: the query's options count for nothing then. */
+function deleter({ caller, contentType, body }: ApiRequest): Caller {
+  if (body.trim() === "") return caller;
+  const { dryRun } = asObject(parseBody(contentType, body, "DeleteOptions"));
+  return { ...caller, dryRun: asList(dryRun).includes("All") };
 }
 
 /** Options of a delete: the body's, or the query's where there is no body. */

@@ -3,7 +3,7 @@
 import { goJsonError } from "./go-text.ts";
 import { asNumber, asString, isObject } from "./json.ts";
 import type { KubeObject } from "./object.ts";
-import { badRequest, expired, invalid } from "./status.ts";
+import { badRequest, expired } from "./status.ts";
 import { keyOf, type Store } from "./storage.ts";
 import { checkRevision, revisionFault } from "./watch.ts";
 
@@ -26,12 +26,14 @@ export interface Listed {
 const continueExpired =
   "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 
-/** @throws ApiError 400 for options that contradict, 410 for a revision or token that is compacted, 504 for a future one */
+/** @throws ApiError 400 for a token beside a revision, 410 for a revision or token that is compacted, 504 for a future one */
 export function list(store: Store, options: ListOptions): Listed {
-  checkOptions(options);
   let revision = store.revision();
   let after = "";
   if (options.continue !== "") {
+    if (options.resourceVersion !== "" && options.resourceVersion !== "0") {
+      throw badRequest("specifying resource version is not allowed when using continue");
+    }
     const token = readToken(options.continue);
     revision = token.revision;
     after = token.start;
@@ -57,26 +59,6 @@ export function list(store: Store, options: ListOptions): Listed {
       ...(remaining > 0 && !options.selective ? { remainingItemCount: remaining } : {}),
     },
   };
-}
-
-function checkOptions({ resourceVersion, resourceVersionMatch: match, continue: token }: ListOptions): void {
-  const bad = (detail: string) =>
-    invalid("meta.k8s.io", "ListOptions", "", [{ type: "Forbidden", field: "resourceVersionMatch", detail }]);
-  if (match === "") return;
-  if (match !== "Exact" && match !== "NotOlderThan") {
-    throw invalid("meta.k8s.io", "ListOptions", "", [
-      {
-        type: "NotSupported",
-        field: "resourceVersionMatch",
-        value: match,
-        detail: 'supported values: "", "Exact", "NotOlderThan"',
-      },
-    ]);
-  }
-  if (token !== "") throw bad("resourceVersionMatch is forbidden when continue is provided");
-  if (resourceVersion === "") throw bad("resourceVersionMatch is forbidden unless resourceVersion is provided");
-  if (match === "Exact" && resourceVersion === "0")
-    throw bad('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"');
 }
 
 function writeToken(revision: number, start: string): string {

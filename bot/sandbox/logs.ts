@@ -103,12 +103,9 @@ export function pickContainer(pod: Pod, asked: string): string {
     if (!all.includes(asked)) throw badRequest(`container ${asked} is not valid for pod ${name}`);
     return asked;
   }
-  const [first = "", ...others] = pod.spec.containers.map((container) => container.name);
-  if (others.length === 0 && (pod.spec.initContainers ?? []).length === 0) return first;
-  const inits = (pod.spec.initContainers ?? []).map((container) => container.name);
-  throw badRequest(
-    `a container name must be specified for pod ${name}, choose one of: [${[first, ...others].join(" ")}]${inits.length > 0 ? ` or one of the init containers: [${inits.join(" ")}]` : ""}`,
-  );
+  const [only, ...others] = pod.spec.containers;
+  if (only && others.length === 0) return only.name;
+  throw badRequest(`a container name must be specified for pod ${name}, choose one of: [${all.join(" ")}]`);
 }
 
 /** Writes the log and, with follow, goes on until the container ends. Returns the way to stop. */
@@ -122,6 +119,11 @@ export function streamLogs(
   const pod = registry.get(registry.kinds.resource("", "pods"), info.namespace, info.name) as Pod;
   const options = readOptions(query, source.clock, pod.metadata.name);
   const container = pickContainer(pod, query.get("container") ?? "");
+  if (!pod.spec.nodeName) {
+    // There is no kubelet to ask yet, and the real server takes that for an empty log.
+    response.writeHead(200, { "Content-Type": "text/plain" }).end();
+    return () => undefined;
+  }
   const previous = query.get("previous") === "true";
   const { speed } = source.timers;
   const runs = source.runs(pod.metadata.uid ?? "", container);
@@ -162,10 +164,7 @@ function whyNone(pod: Pod, container: string, previous: boolean): string {
     (c) => c.name === container,
   );
   const waiting = status?.state?.waiting;
-  if (!status)
-    return pod.spec.nodeName
-      ? `container "${container}" in pod "${name}" is not available`
-      : `pod ${name} does not have a host assigned`;
+  if (!status) return `container "${container}" in pod "${name}" is not available`;
   const reasons: Readonly<Record<string, string>> = {
     ImagePullBackOff: "trying and failing to pull image",
     ErrImagePull: "image can't be pulled",

@@ -86,7 +86,7 @@ function mergeList(type: Type, field: Field, target: readonly unknown[], patch: 
   if (key === undefined) {
     const out = [...target];
     for (const item of patch) if (!out.some((other) => equal(other, item))) out.push(item);
-    return out;
+    return patchedFirst(out, target, patch, equal);
   }
   if (patch.some((item) => isObject(item) && item["$patch"] === "replace")) {
     const kept = patch.filter(
@@ -106,7 +106,7 @@ function mergeList(type: Type, field: Field, target: readonly unknown[], patch: 
     } else if (i >= 0 && isObject(existing)) merged[i] = mergeObject(itemType, existing, item);
     else merged.push(mergeObject(itemType, {}, item));
   }
-  return patchedFirst(merged, target, patch, key);
+  return patchedFirst(merged, target, patch, (a, b) => isObject(a) && isObject(b) && equal(a[key], b[key]));
 }
 
 /** Items of the patch in its order, new ones as early as they can be; untouched ones keep their place among known ones. */
@@ -114,10 +114,9 @@ function patchedFirst(
   merged: readonly unknown[],
   target: readonly unknown[],
   patch: readonly unknown[],
-  key: string,
+  same: (a: unknown, b: unknown) => boolean,
 ): unknown[] {
-  const place = (list: readonly unknown[], item: unknown) =>
-    list.findIndex((other) => isObject(other) && isObject(item) && equal(other[key], item[key]));
+  const place = (list: readonly unknown[], item: unknown) => list.findIndex((other) => same(other, item));
   const patched = merged.filter((item) => place(patch, item) >= 0).sort((a, b) => place(patch, a) - place(patch, b));
   const untouched = merged.filter((item) => place(patch, item) < 0);
   const out: unknown[] = [];

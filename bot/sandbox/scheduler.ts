@@ -114,7 +114,7 @@ export function createScheduler({ registry, clock, timers, caller, recorder }: C
       },
     };
     registry.seed(pods, bound);
-    events.event(pod, "Normal", "Scheduled", `Successfully assigned ${namespace}/${name} to ${target}`);
+    events.action(pod, "Normal", "Scheduled", "Binding", `Successfully assigned ${namespace}/${name} to ${target}`);
   }
 
   /** A claim that is not there or has no volume yet stops a pod on every node. */
@@ -165,7 +165,7 @@ export function createScheduler({ registry, clock, timers, caller, recorder }: C
     registry.edit(me, pods, namespace, name, "status", (object) => {
       asObject(object["status"])["conditions"] = conditions;
     });
-    events.event(pod, "Warning", "FailedScheduling", message);
+    events.action(pod, "Warning", "FailedScheduling", "Scheduling", message);
   }
 
   return {

@@ -9,7 +9,8 @@ import { selfSigned } from "./certificate.ts";
 import { documentAt } from "./documents.ts";
 import type { Faults } from "./faults.ts";
 import { type ApiRequest, findResource, handle, parseBody, selection, tokenRequest, UnknownPath } from "./handlers.ts";
-import { asObject } from "./json.ts";
+import { asList, asObject } from "./json.ts";
+import { checkListOptions } from "./list-options.ts";
 import { type LogSource, streamLogs } from "./logs.ts";
 import type { KubeObject } from "./object.ts";
 import { acceptPortForward, type Forwards } from "./portforward.ts";
@@ -152,7 +153,7 @@ export async function startServer(parts: ServerParts, host: string, port: number
         path: request.url ?? "/",
         user: user?.name ?? "",
         ...(impersonator ? { impersonator: impersonator.name } : {}),
-        dryRun: url.searchParams.get("dryRun") === "All",
+        dryRun: isRehearsal(request, url.searchParams, body),
         ...(writes && body ? { body: readable(request.headers["content-type"] ?? "", body) } : {}),
         status: status || response.statusCode,
       });
@@ -232,6 +233,7 @@ export async function startServer(parts: ServerParts, host: string, port: number
 
   function startWatch({ info, query, accepts, response }: Exchange, resource: Resource): void {
     const resourceVersion = query.get("resourceVersion") ?? "";
+    checkListOptions(query, true);
     checkRevision(registry.store, resourceVersion);
     const shape = shapeOf(accepts, query);
     const printer = createWatchPrinter(resource, shape, registry.clock.now);
@@ -346,6 +348,13 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** Of a delete with a body the query says nothing. */
+function isRehearsal({ method, headers }: IncomingMessage, query: URLSearchParams, body: string): boolean {
+  if (method !== "DELETE" || body.trim() === "") return query.get("dryRun") === "All";
+  const options = readable(headers["content-type"] ?? "application/json", body);
+  return asList(asObject(options)["dryRun"]).includes("All");
 }
 
 function readable(contentType: string, body: string): unknown {

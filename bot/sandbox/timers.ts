@@ -31,6 +31,11 @@ export function timestamp(date: Date): string {
   return `${date.toISOString().slice(0, 19)}Z`;
 }
 
+/** metav1.MicroTime: six digits of a second, UTC. */
+export function microTimestamp(date: Date): string {
+  return `${date.toISOString().slice(0, 23)}000Z`;
+}
+
 interface Pending {
   readonly due: number;
   readonly run: () => void;

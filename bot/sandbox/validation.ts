@@ -114,6 +114,15 @@ function metadata(resource: Resource, object: KubeObject, old: KubeObject | unde
       // The real server checks this in two places and says it twice.
       for (let times = 0; times < 2; times += 1) immutableField("metadata.uid", meta.uid, report);
     }
+    const extra = (meta.finalizers ?? []).filter((name) => !old.metadata.finalizers?.includes(name));
+    if (old.metadata.deletionTimestamp && extra.length > 0) {
+      const list = `[]string{${extra
+        .toSorted()
+        .map((name) => JSON.stringify(name))
+        .join(", ")}}`;
+      const detail = `no new finalizers can be added if the object is being deleted, found new finalizers ${list}`;
+      report({ type: "Forbidden", field: "metadata.finalizers", detail });
+    }
   } else if (meta.name === "") {
     report({ type: "Required", field: "metadata.name", detail: "name or generateName is required" });
   } else {

@@ -14,7 +14,7 @@ const soon = 8_000;
  * What every channel must do, as people on the platform see it: the scenarios of im-protocols.md 4.3, each with its number. The adapter talks to the
  * emulator through its real SDK.
  */
-export function channelContract(subject: Subject): void {
+export function channelContract<E extends Emulator>(subject: Subject<E>): void {
   /** Everything that was logged or printed in any scenario, and what must not be in it. */
   const logged: LogLine[] = [];
   const printed: string[] = [];
@@ -22,19 +22,19 @@ export function channelContract(subject: Subject): void {
   const stopListening = listenToConsole(printed);
 
   interface Scene {
-    emulator: Emulator;
+    emulator: E;
     house: House;
     channel: Channel;
   }
 
-  async function startEmulator(t: TestContext): Promise<Emulator> {
+  async function startEmulator(t: TestContext): Promise<E> {
     const emulator = await subject.startEmulator();
     for (const secret of emulator.secrets) secrets.add(secret);
     t.after(() => emulator.stop());
     return emulator;
   }
 
-  async function enter(t: TestContext, emulator: Emulator, options: Partial<HouseOptions> = {}): Promise<House> {
+  async function enter(t: TestContext, emulator: E, options: Partial<HouseOptions> = {}): Promise<House> {
     const house = await openHouse({
       ids: emulator.ids,
       openChannel: (log) => subject.openChannel(emulator, { clock: createClock(), log, locale: null }),

@@ -5,6 +5,10 @@ export const image = "registry.example/web:1";
 export const otherImage = "registry.example/web:2";
 /** Is never pulled. */
 export const missingImage = "missing.example/web:1";
+/** Ends well soon after its start. */
+export const batchImage = "batch.example/run:1";
+/** What a container of `image` has written. */
+export const log = ["starting", "listening on :8080", "ready"];
 
 export interface Template {
   image?: string;

@@ -187,9 +187,12 @@ export async function openHouse({ openChannel, ids, unlinked = "viewer", between
     const id = newId();
     const now = clock.now();
     const incident = incidentOf({ id, cardId: newCardId(), key: id, startedAt: now, updatedAt: now, ...patch });
+    const { labels, annotations } = incident;
     store.transact(() => {
       store.incidents.insert(incident);
-      store.incidents.upsertAlert(alertOf({ id: `al-${id}`, fingerprint: id, incidentId: id }));
+      store.incidents.upsertAlert(
+        alertOf({ id: `al-${id}`, fingerprint: id, incidentId: id, labels, annotations, generatorUrl: "" }),
+      );
       notify.incident(id);
     });
     return incident;

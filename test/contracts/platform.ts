@@ -95,9 +95,9 @@ export interface Emulator {
 }
 
 /** An adapter and the emulator it is tried on. */
-export interface Subject {
+export interface Subject<E extends Emulator> {
   platform: Platform;
-  startEmulator(): Promise<Emulator>;
+  startEmulator(): Promise<E>;
   /** The adapter as the bot makes it, pointed at the emulator and with its waits shortened. */
-  openChannel(emulator: Emulator, options: { clock: Clock; log: Log; locale: Locale | null }): Channel;
+  openChannel(emulator: E, options: { clock: Clock; log: Log; locale: Locale | null }): Channel;
 }

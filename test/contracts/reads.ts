@@ -77,16 +77,43 @@ export function readsContract(ground: () => Ground): void {
       });
     }
 
-    for (const selector of ["tier=a=b", "tier in web", "tier in (a", "=web", "a b", "tier=-bad-", "x>y", ",,"]) {
+    const found = (text: string, expected: string) =>
+      `unable to parse requirement: found '${text}', expected: ${expected}`;
+    const label =
+      "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+    const notParsed: readonly (readonly [selector: string, words: string])[] = [
+      ["tier=a=b", "found '=', expected: ',' or 'end of string'"],
+      ["tier in web", "unable to parse requirement: found 'web' expected: '('"],
+      ["tier in (a", found("", "',' or ')'")],
+      ["=web", "found '=', expected: !, identifier, or 'end of string'"],
+      [",,", "found ',', expected: !, identifier, or 'end of string'"],
+      ["tier=a,", "found '', expected: identifier after ','"],
+      ["a b", found("b", "in, notin, =, ==, !=, gt, lt")],
+      ["!", found("", "identifier")],
+      ["!a=b", "found '=', expected: ',' or 'end of string'"],
+      ["tier=-bad-", `unable to parse requirement: values[0][tier]: Invalid value: "-bad-": ${label}`],
+      [
+        "x>y",
+        `unable to parse requirement: values[0]: Invalid value: "y": for 'Gt', 'Lt' operators, the value must be an integer`,
+      ],
+    ];
+    for (const [selector, words] of notParsed) {
       test(`label selector ${JSON.stringify(selector)} is refused`, async () => {
-        const answer = await ground().raw({
-          method: "GET",
-          path: `${maps()}?labelSelector=${encodeURIComponent(selector)}`,
-        });
-        assert.equal(answer.code, 400);
-        assert.equal(field(answer.body, "reason"), "BadRequest");
+        const path = `${maps()}?labelSelector=${encodeURIComponent(selector)}`;
+        assert.equal(wordsOf(await ground().raw({ method: "GET", path })), `400: ${words}`);
       });
     }
+
+    test("a field selector that does not parse is refused", async () => {
+      for (const [selector, words] of [
+        ["metadata.name", "invalid selector: 'metadata.name'; can't understand 'metadata.name'"],
+        ["metadata.name=b=c", "invalid field selector: unescaped character in value: 61"],
+        ["=x", '"" is not a known field selector: only "metadata.name", "metadata.namespace"'],
+      ] as const) {
+        const path = `${maps()}?fieldSelector=${encodeURIComponent(selector)}`;
+        assert.equal(wordsOf(await ground().raw({ method: "GET", path })), `400: ${words}`);
+      }
+    });
 
     test("numbers compare in label selectors", async () => {
       const space = await ground().namespace("numbers");

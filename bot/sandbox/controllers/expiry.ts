@@ -1,5 +1,5 @@
 /** Events live for an hour after they were last written. */
-import { asString } from "../json.ts";
+import { asString, at } from "../json.ts";
 import { keyOf } from "../storage.ts";
 import type { Controller, ControllerContext } from "./context.ts";
 import { createQueue } from "./queue.ts";
@@ -12,7 +12,10 @@ export function createEventExpiry({ registry, clock, timers }: ControllerContext
     const event = registry.store.get("/events", namespace, name);
     if (!event) return;
     const last =
-      asString(event["lastTimestamp"]) || asString(event["eventTime"]) || asString(event.metadata.creationTimestamp);
+      asString(at(event, "series", "lastObservedTime")) ||
+      asString(event["lastTimestamp"]) ||
+      asString(event["eventTime"]) ||
+      asString(event.metadata.creationTimestamp);
     // Hours are hours: the age of an event is not sped up.
     const left = Date.parse(last) + lifetime - clock.now().getTime();
     if (left > 0) queue.addAfter(key, left * timers.speed);

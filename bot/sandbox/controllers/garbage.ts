@@ -1,5 +1,5 @@
 /** Deletes what lost its owner, and carries out foreground and orphan deletions. */
-import type { KubeObject } from "../object.ts";
+import type { KubeObject, OwnerReference } from "../object.ts";
 import type { Resource } from "../registry/kinds.ts";
 import { ApiError } from "../status.ts";
 import type { Controller, ControllerContext } from "./context.ts";
@@ -59,19 +59,11 @@ export function createGarbageCollector({ registry, clock, timers, caller }: Cont
       for (const id of [...(dependents.get(uid) ?? [])]) {
         const dependent = find(id);
         if (!dependent) continue;
-        attempt(() =>
-          registry.edit(
-            me,
-            dependent.resource,
-            dependent.object.metadata.namespace ?? "",
-            dependent.object.metadata.name,
-            "",
-            (copy) => {
-              const left = (copy.metadata.ownerReferences ?? []).filter((ref) => ref.uid !== uid);
-              if (left.length > 0) copy.metadata.ownerReferences = left;
-              else delete copy.metadata.ownerReferences;
-            },
-          ),
+        const refs = dependent.object.metadata.ownerReferences ?? [];
+        keepOwners(
+          dependent.resource,
+          dependent.object,
+          refs.filter((ref) => ref.uid !== uid),
         );
       }
       dropFinalizer(resource, object, "orphan");
@@ -105,11 +97,25 @@ export function createGarbageCollector({ registry, clock, timers, caller }: Cont
     if (!found || found.object.metadata.deletionTimestamp) return;
     const { resource, object } = found;
     const refs = object.metadata.ownerReferences ?? [];
-    if (refs.length === 0 || refs.some((ref) => exists(object, ref.uid))) return;
+    const living = refs.filter((ref) => exists(object, ref.uid));
+    if (living.length === refs.length) return;
+    if (living.length > 0) {
+      keepOwners(resource, object, living);
+      return;
+    }
     attempt(() =>
       registry.remove(me, resource, object.metadata.namespace ?? "", object.metadata.name, {
         uid: object.metadata.uid,
         propagationPolicy: "Background",
+      }),
+    );
+  }
+
+  function keepOwners(resource: Resource, object: KubeObject, owners: readonly OwnerReference[]): void {
+    attempt(() =>
+      registry.edit(me, resource, object.metadata.namespace ?? "", object.metadata.name, "", (copy) => {
+        if (owners.length > 0) copy.metadata.ownerReferences = [...owners];
+        else delete copy.metadata.ownerReferences;
       }),
     );
   }

@@ -13,6 +13,7 @@ import { createCronJobController, createJobController } from "./job.ts";
 import { createNamespaceController } from "./namespace.ts";
 import { createReplicaSetController } from "./replicaset.ts";
 import { createStatefulSetController } from "./statefulset.ts";
+import { createTaintController } from "./taints.ts";
 
 export function createControllers(context: ControllerContext): Controller[] {
   const makers = [
@@ -28,6 +29,7 @@ export function createControllers(context: ControllerContext): Controller[] {
     createDisruptionController,
     createClaimController,
     createQuotaController,
+    createTaintController,
     createAutoscalerController,
     createGarbageCollector,
     createEventExpiry,

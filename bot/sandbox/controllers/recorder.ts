@@ -1,12 +1,16 @@
-/** Events as client-go's recorder writes them: the same event again raises its count. */
-import { asNumber, asString } from "../json.ts";
+/** Events as client-go's two recorders write them: the same event again raises its count, or that of its series. */
+import { asNumber, asObject, asString, type JsonObject } from "../json.ts";
 import type { KubeObject } from "../object.ts";
 import type { Caller, Registry } from "../registry/registry.ts";
-import { timestamp } from "../timers.ts";
+import { microTimestamp, timestamp } from "../timers.ts";
 
 export interface Recorder {
-  event(object: KubeObject, type: "Normal" | "Warning", reason: string, message: string, fieldPath?: string): void;
+  event(object: KubeObject, type: EventType, reason: string, message: string, fieldPath?: string): void;
+  /** As events.k8s.io has them, with what was being done; seen through the core API they have no count and no times. */
+  action(object: KubeObject, type: EventType, reason: string, action: string, message: string): void;
 }
+
+type EventType = "Normal" | "Warning";
 
 /** As many as client-go remembers to count repeats. */
 const knownEvents = 4096;
@@ -22,51 +26,81 @@ export function createRecorder(registry: Registry, caller: Caller, component: st
     last = now > last ? now : last + 1n;
     return `${object}.${last.toString(16)}`;
   }
+  interface Said {
+    readonly type: EventType;
+    readonly reason: string;
+    readonly message: string;
+    readonly fieldPath?: string | undefined;
+  }
+
+  /** Makes the event, or raises what counts it when it is known. */
+  function say(object: KubeObject, said: Said, first: JsonObject, again: (event: KubeObject) => void): void {
+    const { metadata } = object;
+    const { type, reason, message, fieldPath } = said;
+    const namespace = metadata.namespace ?? "default";
+    const identity = [component, host, metadata.uid, type, reason, message, fieldPath].join("\u0000");
+    const name = names.get(identity) ?? nameFor(metadata.name);
+    names.set(identity, name);
+    if (names.size > knownEvents) names.delete(names.keys().next().value ?? "");
+    try {
+      if (registry.store.get(events.storage, namespace, name)) {
+        registry.edit(caller, events, namespace, name, "", again);
+        return;
+      }
+      registry.create(caller, events, namespace, {
+        apiVersion: "v1",
+        kind: "Event",
+        metadata: { name, namespace },
+        involvedObject: {
+          kind: object.kind,
+          ...(metadata.namespace ? { namespace: metadata.namespace } : {}),
+          name: metadata.name,
+          uid: asString(metadata.uid),
+          apiVersion: object.apiVersion,
+          resourceVersion: asString(metadata.resourceVersion),
+          ...(fieldPath ? { fieldPath } : {}),
+        },
+        reason,
+        message,
+        type,
+        reportingComponent: component,
+        ...first,
+      });
+    } catch {
+      // An event about something in a namespace that is going away is lost, as in a real cluster.
+    }
+  }
+
   return {
     event(object, type, reason, message, fieldPath) {
-      const { metadata } = object;
-      const namespace = metadata.namespace ?? "default";
       const now = timestamp(registry.clock.now());
-      const identity = [component, host, metadata.uid, type, reason, message, fieldPath].join("\u0000");
-      const name = names.get(identity) ?? nameFor(metadata.name);
-      names.set(identity, name);
-      if (names.size > knownEvents) names.delete(names.keys().next().value ?? "");
-      const existing = registry.store.get(events.storage, namespace, name);
-      try {
-        if (existing) {
-          registry.edit(caller, events, namespace, name, "", (event) => {
-            event["count"] = asNumber(event["count"], 1) + 1;
-            event["lastTimestamp"] = now;
-          });
-          return;
-        }
-        registry.create(caller, events, namespace, {
-          apiVersion: "v1",
-          kind: "Event",
-          metadata: { name, namespace },
-          involvedObject: {
-            kind: object.kind,
-            ...(metadata.namespace ? { namespace: metadata.namespace } : {}),
-            name: metadata.name,
-            uid: asString(metadata.uid),
-            apiVersion: object.apiVersion,
-            resourceVersion: asString(metadata.resourceVersion),
-            ...(fieldPath ? { fieldPath } : {}),
-          },
-          reason,
-          message,
-          source: { component, ...(host ? { host } : {}) },
-          firstTimestamp: now,
-          lastTimestamp: now,
-          count: 1,
-          type,
-          eventTime: null,
-          reportingComponent: component,
-          reportingInstance: host ?? "",
-        });
-      } catch {
-        // An event about something in a namespace that is going away is lost, as in a real cluster.
-      }
+      const first = {
+        source: { component, ...(host ? { host } : {}) },
+        firstTimestamp: now,
+        lastTimestamp: now,
+        count: 1,
+        eventTime: null,
+        reportingInstance: host ?? "",
+      };
+      say(object, { type, reason, message, fieldPath }, first, (event) => {
+        event["count"] = asNumber(event["count"], 1) + 1;
+        event["lastTimestamp"] = now;
+      });
+    },
+    action(object, type, reason, action, message) {
+      const now = microTimestamp(registry.clock.now());
+      const first = {
+        source: {},
+        firstTimestamp: null,
+        lastTimestamp: null,
+        eventTime: now,
+        action,
+        reportingInstance: `${component}-sandbox`,
+      };
+      say(object, { type, reason, message }, first, (event) => {
+        const count = asNumber(asObject(event["series"])["count"], 1) + 1;
+        event["series"] = { count, lastObservedTime: now };
+      });
     },
   };
 }

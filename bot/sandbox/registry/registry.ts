@@ -27,6 +27,7 @@ import {
 import type { Store } from "../storage.ts";
 import { type Clock, timestamp } from "../timers.ts";
 import { validate } from "../validation.ts";
+import { warningsOf } from "../warnings.ts";
 import type { Kinds, Resource } from "./kinds.ts";
 import { randomSuffix } from "./names.ts";
 import { DecodeError, decode, type Schema } from "./schema.ts";
@@ -230,6 +231,7 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
     admit({ store, kinds }, resource, owned, undefined, caller);
     const errors = validate(resource, owned, undefined);
     if (errors.length > 0) throw invalid(resource.group, resource.kind, owned.metadata.name, errors);
+    for (const text of warningsOf(owned, undefined)) caller.warn(text);
     if (store.get(resource.storage, namespace, owned.metadata.name)) throw alreadyExists(resource, owned.metadata.name);
     return caller.dryRun ? owned : store.put(resource.storage, owned);
   }
@@ -292,6 +294,7 @@ export function createRegistry(schema: Schema, kinds: Kinds, store: Store, clock
     admit({ store, kinds }, resource, owned, existing, caller, sub);
     const errors = validate(resource, owned, existing, sub);
     if (errors.length > 0) throw invalid(resource.group, resource.kind, name, errors);
+    for (const text of warningsOf(owned, existing)) caller.warn(text);
     if (equal(withoutTimes(owned), withoutTimes(existing))) return existing;
     const finished =
       owned.metadata.deletionTimestamp !== undefined &&

@@ -1,0 +1,3 @@
+import { realContract } from "./contract.ts";
+
+realContract("workloads");
