@@ -5,6 +5,8 @@ import { proposalMoves } from "../shared/approval.ts";
 import { StewardError } from "../shared/errors.ts";
 import { termsOf } from "../shared/policy.ts";
 import { redactObject, redactText } from "../shared/redact.ts";
+import { createAlertmanager } from "./adapters/alertmanager.ts";
+import { createPrometheus } from "./adapters/prometheus.ts";
 import { createAudit } from "./audit.ts";
 import { createBackground } from "./background.ts";
 import { scheduleBackups } from "./backup.ts";
@@ -12,8 +14,9 @@ import { createChannels } from "./channels/index.ts";
 import { createChat } from "./chat.ts";
 import type { Config } from "./config.ts";
 import { createDigest } from "./digest.ts";
-import type { Clock, Cluster, Log } from "./edges.ts";
+import type { Alertmanager, Clock, Cluster, Log } from "./edges.ts";
 import { createExecute } from "./execute.ts";
+import { createExpression } from "./expression.ts";
 import { createGate } from "./gate.ts";
 import { createHeartbeat } from "./heartbeat.ts";
 import type { Backend } from "./http/route.ts";
@@ -31,11 +34,13 @@ import { playbookFor } from "./playbooks/index.ts";
 import { createPolicy } from "./policy.ts";
 import { createPropose } from "./propose.ts";
 import { createQueue } from "./queue.ts";
+import { createReconcile } from "./reconcile.ts";
 import { scheduleRetention } from "./retention.ts";
 import { createRights } from "./rights.ts";
 import { createRootFinder } from "./root-object.ts";
 import { createRouter } from "./router.ts";
 import { createSafety } from "./safety.ts";
+import { createSourceLink } from "./source-link.ts";
 import { createStopSwitch } from "./stop-switch.ts";
 import type { Store } from "./store.ts";
 import { createToolbox } from "./tools/index.ts";
@@ -76,6 +81,8 @@ export function openBackend(deps: BackendDeps): OpenBackend {
   const { locale, timezone } = config;
   const store = countSteps(deps.store, metrics);
   const { read, act } = cluster;
+  const prometheus = config.sources.prometheus === null ? null : createPrometheus(config.sources.prometheus);
+  const alertmanager = config.sources.alertmanager === null ? null : createAlertmanager(config.sources.alertmanager);
 
   // What people see -------------------------------------------------------------------------------------------------
   const channels = createChannels({ cards: store.cards, clock, log });
@@ -88,7 +95,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     locale,
     timezone,
     linkHosts: linkHostsOf(config),
-    silences: config.sources.alertmanager !== null,
+    silences: alertmanager !== null,
     wake: () => outbox.wake(),
   });
   const outbox = createOutbox({
@@ -107,7 +114,18 @@ export function openBackend(deps: BackendDeps): OpenBackend {
   const stopSwitch = createStopSwitch({ store, safety, notify, locale });
   const propose = createPropose({ store, read, act, safety, notify, clock, approval: config.approval, locale });
   const gate = createGate({ store, read, safety, stopSwitch, notify, clock, log, locale });
-  const verify = createVerify({ store, read, notify, clock, log, settle: config.verify.settle, locale, stopping });
+  const expression = createExpression({ prometheus, store, clock, locale });
+  const verify = createVerify({
+    store,
+    read,
+    notify,
+    expression,
+    clock,
+    log,
+    settle: config.verify.settle,
+    locale,
+    stopping,
+  });
   const runs = createBackground(atOnce.runs, log);
   const execute = createExecute({
     store,
@@ -133,6 +151,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     rules: policy.rules,
     notify,
     withdraw: gate.withdraw,
+    alertmanager,
     clock,
     log,
     locale,
@@ -140,7 +159,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
   });
   const investigate = createInvestigate({
     store,
-    toolbox: createToolbox({ read, store, clock, ownNamespace }),
+    toolbox: createToolbox({ read, store, clock, ownNamespace, prometheus }),
     playbookFor,
     notify,
     clock,
@@ -195,6 +214,21 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     locale,
   });
 
+  // What lies outside and is asked again and again -----------------------------------------------------------------------
+  const about = { store, notify, clock, log, locale };
+  const sources = [
+    ...(prometheus === null
+      ? []
+      : [createSourceLink({ ...about, name: "prometheus", look: (signal) => prometheus.probe(signal) })]),
+    ...(alertmanager === null
+      ? []
+      : [createSourceLink({ ...about, name: "alertmanager", look: reconcileWith(alertmanager) })]),
+  ];
+  function reconcileWith(source: Alertmanager) {
+    const { found } = ingest;
+    return createReconcile({ alertmanager: source, store, found, end: incidents.end, clock, log }).run;
+  }
+
   // Who asks, and what is proved --------------------------------------------------------------------------------------
   const identity = createIdentity({
     store,
@@ -244,7 +278,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     unlinked: config.auth.unlinked,
     localeOf: (channel) => localeOf.get(channel) ?? locale,
     timezone,
-    links: () => channels.all.map((channel) => ({ name: channel.name, link: channel.link() })),
+    links: linksOutside,
     wake: () => outbox.wake(),
     clock,
     log,
@@ -268,7 +302,13 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     const lately = new Date(clock.now().getTime() - latelyMs);
     for (const incidentId of store.incidents.toInvestigate(lately)) lookInto(incidentId);
     runs.start("what was proposed before the start", () => pipeline.takeUp(store.proposals.inState("pending")));
+    const following = new AbortController();
+    const followed = Promise.all(sources.map((source) => source.follow(following.signal)));
     endings.push(
+      () => {
+        following.abort();
+        return followed.then(() => undefined);
+      },
       clock.every(1_000, () => {
         gate.expire();
         stopSwitch.endDue();
@@ -292,10 +332,19 @@ export function openBackend(deps: BackendDeps): OpenBackend {
   }
 
   function links(): Readiness["links"] {
-    return channels.all.map((channel) => {
-      const { state, since, detail } = channel.link();
-      return { name: channel.name, state, since: since.toISOString(), detail };
-    });
+    return linksOutside().map(({ name, link: { state, since, detail } }) => ({
+      name,
+      state,
+      since: since.toISOString(),
+      detail,
+    }));
+  }
+
+  function linksOutside() {
+    return [
+      ...channels.all.map((channel) => ({ name: channel.name, link: channel.link() })),
+      ...sources.map((source) => ({ name: source.name, link: source.state() })),
+    ];
   }
 
   function snapshot(): Snapshot {

@@ -4,10 +4,11 @@ import { StewardError } from "../shared/errors.ts";
 import type { Incident } from "../shared/incident.ts";
 import type { Locale } from "../shared/locale.ts";
 import { evaluate, type Rule } from "../shared/policy.ts";
-import type { Clock, Log } from "./edges.ts";
+import type { Alertmanager, Clock, Log } from "./edges.ts";
 import { type LedgerDeps, openLedger } from "./incident/ledger.ts";
 import { type Report, reportOf } from "./incident/report.ts";
 import { createRoots } from "./incident/roots.ts";
+import { silenceAlerts } from "./incident/silence.ts";
 import { incidentEntry } from "./incident/trail.ts";
 import { createWatch } from "./incident/watch.ts";
 import type { Notify } from "./notify.ts";
@@ -22,6 +23,8 @@ export interface Incidents {
   receive(receiptId: string): Promise<readonly string[]>;
   /** Takes an open incident off people's hands, for a time or (null) until it resolves. Throws `not_found`, `conflict`. */
   ignore(id: string, actor: Actor, forMs: number | null): Incident;
+  /** Silences its alerts in Alertmanager and ignores it for the same time. Throws `not_found`, `conflict`, `unavailable`. */
+  silence(id: string, actor: Actor, forMs: number): Promise<Incident>;
   /** Says who has it in hand; a later one takes over. Throws `not_found`, `conflict`. */
   claim(id: string, actor: Actor): Incident;
   /** Puts an incident under an earlier one that has the same cause. Throws `not_found`, `conflict`. */
@@ -42,6 +45,8 @@ export interface IncidentsDeps {
   notify: Pick<Notify, "incident" | "need">;
   /** Withdraws the pending proposals of an incident; called inside a transaction. */
   withdraw: (incidentId: string, why: string) => void;
+  /** Where silences are made; null or absent where none is configured. */
+  alertmanager?: Alertmanager | null;
   clock: Clock;
   log: Log;
   locale: Locale;
@@ -53,7 +58,7 @@ const chunkSize = 200;
 
 /** From deliveries to incidents and their first cards (SPEC 3). */
 export function createIncidents(deps: IncidentsDeps): Incidents {
-  const { store, rules, notify, withdraw, clock, log, locale, timezone } = deps;
+  const { store, rules, notify, withdraw, alertmanager = null, clock, log, locale, timezone } = deps;
   const ledgerDeps: LedgerDeps = {
     store,
     decide: (labels, now) => evaluate(rules, labels, now, { timezone, locale }),
@@ -63,7 +68,7 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
   const roots = createRoots({ ...ledgerDeps, findRoot: deps.findRoot, clock, log });
   const watch = createWatch({ store, rules, notify });
 
-  return { receive, ignore, claim, join, end, tick, idle: roots.idle };
+  return { receive, ignore, silence, claim, join, end, tick, idle: roots.idle };
 
   async function receive(receiptId: string): Promise<readonly string[]> {
     const receipt = store.receipts.get(receiptId);
@@ -123,6 +128,14 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
       notify.incident(id);
       return present(id);
     });
+  }
+
+  async function silence(id: string, actor: Actor, forMs: number): Promise<Incident> {
+    const incident = present(id);
+    if (alertmanager === null) throw conflict(incident, "there is no Alertmanager to silence it in");
+    if (incident.state === "resolved") throw conflict(incident, "it has resolved");
+    await silenceAlerts(incident, actor, forMs, { alertmanager, store, clock });
+    return ignore(id, actor, forMs);
   }
 
   function claim(id: string, actor: Actor): Incident {

@@ -9,6 +9,7 @@ import { refOf } from "./actions/target.ts";
 import { Baseline, baselineOf, sight } from "./baseline.ts";
 import { type Health, healthOf } from "./checks.ts";
 import type { Clock, ClusterReader, Log } from "./edges.ts";
+import type { Expression, Truth } from "./expression.ts";
 import { afterFailedRun } from "./failed-run.ts";
 import type { Notify } from "./notify.ts";
 import type { Store } from "./store.ts";
@@ -31,6 +32,8 @@ interface Deps {
   store: Pick<Store, "transact" | "proposals" | "incidents" | "audit">;
   read: ClusterReader;
   notify: Notify;
+  /** Whether the incident's alerts still hold by their own expressions. */
+  expression: Pick<Expression, "ask">;
   clock: Clock;
   log: Log;
   /** `verify.settle`, in milliseconds. */
@@ -44,6 +47,12 @@ type Verdict = NonNullable<Verification["verdict"]>;
 /** One look: what was seen, or why nothing could be. */
 type Look = { health: Health } | { gone: string } | { unseen: string };
 
+/** The newest answer about the alert's own expression, and when it was given. */
+interface Asked {
+  at: number;
+  truth: Truth | null;
+}
+
 const logLines = 10;
 /** Nothing is written or shown more often than this. */
 const beat = 1_000;
@@ -55,13 +64,23 @@ const words = {
   podStays: { en: "the pod is still there", "zh-CN": "Pod 仍然存在" },
   cleared: { en: "alert cleared", "zh-CN": "告警已恢复" },
   firing: { en: "fix holds, alert still clearing", "zh-CN": "修复已生效，告警尚未恢复" },
+  over: {
+    en: "fix holds; the alert's own expression is no longer true, it is still clearing",
+    "zh-CN": "修复已生效；告警表达式已不再成立，等待告警恢复",
+  },
+  holds: {
+    en: "the alert is still true by its own expression",
+    "zh-CN": "按其自身的表达式，告警仍然成立",
+  },
 } as const satisfies Record<string, Record<Locale, string>>;
 
 /** Whether a change did what it was for, as measured on the cluster (SPEC 9, verification). */
-export function createVerify({ store, read, notify, clock, log, settle, locale, stopping }: Deps): Verify {
+export function createVerify({ store, read, notify, expression, clock, log, settle, locale, stopping }: Deps): Verify {
   const { proposals } = store;
   const running = new Map<string, Promise<void>>();
   const pause = Math.min(5_000, Math.max(200, settle / 12));
+  /** Prometheus is asked no oftener than it evaluates its rules. */
+  const askEvery = Math.min(15_000, Math.max(500, settle));
 
   return {
     baseline,
@@ -123,6 +142,7 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
   ): Promise<void> {
     let held: { since: number; trouble: string } | null = null;
     let last = { at: 0, text: "" };
+    const asked: Asked = { at: 0, truth: null };
     for (;;) {
       const look = await lookAt(proposal, before, signal);
       const now = clock.now().getTime();
@@ -130,9 +150,12 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
       if (health?.well !== true) held = null;
       else if (held === null || held.trouble !== health.trouble) held = { since: now, trouble: health.trouble };
       const heldFor = held === null ? 0 : now - held.since;
+      const timeIsUp = now >= verification.deadlineAt.getTime();
 
-      const checks = checksOf(look, heldFor, proposal);
-      const decided = verdictOf(look, checks, heldFor, now >= verification.deadlineAt.getTime());
+      const truth =
+        heldFor >= settle && health?.well === true ? await truthOf(proposal, asked, timeIsUp, signal) : null;
+      const checks = checksOf(look, heldFor, proposal, truth);
+      const decided = verdictOf(look, checks, heldFor, truth, timeIsUp);
       if (decided !== null)
         return finish(proposal, { ...verification, checks }, decided, await tailOf(health, proposal, signal));
 
@@ -148,10 +171,30 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
     }
   }
 
+  /**
+   * What the object's own checks cannot know: whether the alert is still true. null where nothing fires any more, or nothing ever did.
+   * Prometheus is asked about it at its own pace, and once more when the time is up.
+   */
+  async function truthOf(
+    { incidentId }: Proposal,
+    asked: Asked,
+    timeIsUp: boolean,
+    signal: AbortSignal,
+  ): Promise<Truth | null> {
+    if (incidentId === null || store.incidents.countAlerts(incidentId).firing === 0) return null;
+    const now = clock.now().getTime();
+    if (asked.truth === null || timeIsUp || now - asked.at >= askEvery) {
+      asked.truth = await expression.ask(incidentId, signal);
+      asked.at = now;
+    }
+    return asked.truth;
+  }
+
   function verdictOf(
     look: Look,
     checks: readonly Check[],
     heldFor: number,
+    truth: Truth | null,
     timeIsUp: boolean,
   ): { verdict: Verdict; reason: string } | null {
     if ("gone" in look) return { verdict: "failed", reason: look.gone };
@@ -159,6 +202,8 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
     const { failure, unmeasured, well } = look.health;
     if (failure !== null) return { verdict: "failed", reason: redactText(cleanLine(failure)) };
     if (well && heldFor >= settle) {
+      // Well as it looks, what the alert measures has not come right: it is watched on, and that is how it ends.
+      if (truth?.state === "holds") return timeIsUp ? { verdict: "failed", reason: words.holds[locale] } : null;
       return unmeasured === null
         ? { verdict: "succeeded", reason: checks.map(({ text }) => text).join("; ") }
         : { verdict: "unverified", reason: unmeasured };
@@ -207,7 +252,7 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
   }
 
   /** The checks as they are shown, with what the alert does and how long all has held. */
-  function checksOf(look: Look, heldFor: number, { incidentId }: Proposal): Check[] {
+  function checksOf(look: Look, heldFor: number, { incidentId }: Proposal, truth: Truth | null): Check[] {
     if (!("health" in look)) return [{ name: "cluster", ok: false, text: "gone" in look ? look.gone : look.unseen }];
     const quiet = formatDuration(Math.min(heldFor, settle));
     const checks = look.health.checks.map((check) => {
@@ -216,7 +261,14 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
     });
     if (incidentId === null) return checks;
     const firing = store.incidents.countAlerts(incidentId).firing > 0;
-    return [...checks, { name: "alert", ok: !firing, text: (firing ? words.firing : words.cleared)[locale] }];
+    return [...checks, { name: "alert", ok: !firing, text: firing ? firingText(truth) : words.cleared[locale] }];
+  }
+
+  function firingText(truth: Truth | null): string {
+    if (truth === null) return words.firing[locale];
+    if (truth.state === "unmeasured")
+      return `${words.firing[locale]}${unmeasuredText(redactText(cleanLine(truth.why)))[locale]}`;
+    return words[truth.state][locale];
   }
 
   function show(verification: Verification): void {
@@ -315,6 +367,10 @@ export function createVerify({ store, read, notify, clock, log, settle, locale, 
       },
     };
   }
+}
+
+function unmeasuredText(why: string): Record<Locale, string> {
+  return { en: ` (its expression could not be measured: ${why})`, "zh-CN": `（无法计算其表达式：${why}）` };
 }
 
 /** What is said of the two checks that have to be quiet for a while, and are not forgiven a new one. */

@@ -32,6 +32,11 @@ export const WebhookBody = z.object({
 });
 export type WebhookBody = z.infer<typeof WebhookBody>;
 
+/** Alerts that say that the sender lives, and nothing else (SPEC 3). */
+export function isHeartbeat({ labels }: { labels: Readonly<Record<string, string>> }): boolean {
+  return labels["alertname"] === "Watchdog";
+}
+
 /** An alert as Steward keeps it: one row for each (fingerprint, startsAt). */
 export interface Alert {
   id: string;

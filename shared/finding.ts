@@ -1,5 +1,17 @@
 import { z } from "zod";
 
+/** A line of a chart: what was measured over a window, thinned out, oldest first. */
+export const Chart = z.object({
+  label: z.string(),
+  /** Stands behind each number; empty for a plain one. */
+  unit: z.string(),
+  values: z.array(z.number()).min(1).max(120),
+  min: z.number(),
+  median: z.number(),
+  max: z.number(),
+});
+export type Chart = z.infer<typeof Chart>;
+
 /** One recorded look at the cluster. The text is redacted before it is stored, and untrusted for ever. */
 export interface Evidence {
   id: string;
@@ -7,6 +19,8 @@ export interface Evidence {
   tool: string;
   args: Readonly<Record<string, unknown>>;
   text: string;
+  /** What of it can be drawn; absent where nothing can. */
+  charts?: readonly Chart[];
   at: Date;
 }
 

@@ -7,6 +7,7 @@ import { createCluster } from "../bot/adapters/kubernetes.ts";
 import { openStore } from "../bot/adapters/sqlite.ts";
 import type { Clock, ClusterWriter, Log } from "../bot/edges.ts";
 import { createExecute, type Failpoint } from "../bot/execute.ts";
+import { createExpression, type Expression } from "../bot/expression.ts";
 import { createGate } from "../bot/gate.ts";
 import type { Notify } from "../bot/notify.ts";
 import { createPropose } from "../bot/propose.ts";
@@ -32,6 +33,8 @@ export interface BenchOptions {
   verifyTimeout?: number;
   arrival?: number;
   locale?: "en" | "zh-CN";
+  /** What Prometheus says of the alerts' own expressions; without it there is none to ask. */
+  expression?: Expression["ask"];
   /** Whom the acting client impersonates; null: nobody. */
   actAs?: string;
   /** Another writer in front of the real one. */
@@ -174,7 +177,12 @@ export async function startBench(options: BenchOptions = {}) {
     const common = { store: over, read, notify, clock, log: silent, locale, stopping: stopping.signal };
     const gate = createGate({ ...common, safety, stopSwitch });
     const propose = createPropose({ ...common, act, safety, approval: approvalSettings });
-    const verify = createVerify({ ...common, settle: options.settle ?? 300 });
+    const expression = createExpression({ prometheus: null, store: over, clock, locale });
+    const verify = createVerify({
+      ...common,
+      expression: { ask: options.expression ?? expression.ask },
+      settle: options.settle ?? 300,
+    });
     const leader = { holds: true, confirm: async () => leader.holds };
     const hooks: { failpoint: ((at: Failpoint) => void | Promise<void>) | undefined } = { failpoint };
     const execute = createExecute({

@@ -318,6 +318,7 @@ function standIns(parts: {
           store.incidents.move(id, "open", "ignored", { ignoredUntil: new Date(now.getTime() + (forMs ?? 3_600_000)) });
           record(actor, "ignore_incident");
         }),
+      silence: async () => undefined,
       claim: (id, actor) =>
         store.transact(() => {
           store.incidents.patch(id, { claimedBy: actor.username });

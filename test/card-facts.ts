@@ -311,6 +311,7 @@ export function incidentFacts(patch: Partial<IncidentFacts> = {}): IncidentFacts
     failedFix: null,
     returnedAt: null,
     joinedHere: [],
+    leftOut: 0,
     tookMs: null,
     maintenance: null,
     ...patch,

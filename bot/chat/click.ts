@@ -9,16 +9,20 @@ import { type ChatWords, chatWords } from "./words.ts";
 /** How long the button ignores, as it says (SPEC 10), in ms. */
 const ignoredFor = 4 * 60 * 60_000;
 const evidenceShown = 5;
+/** Longest time between a card being seen and its message being kept, and how often that is looked at, in ms. */
+const sendingTakes = 1_500;
+const look = 25;
 
 /** What a click does: whatever its button stands for, if it was pressed on the message that Steward keeps for its card. */
 export function createClick(context: ChatContext): (event: ClickEvent) => Promise<ClickAnswer> {
-  const { store, localeOf, mouth, track, log } = context;
+  const { store, router, localeOf, mouth, track, clock, log } = context;
 
   return click;
 
   async function click(event: ClickEvent): Promise<ClickAnswer> {
     const words = chatWords[localeOf(event.channel)];
     try {
+      await untilKept(event);
       const pressed = store.transact((now) => press(event, now));
       if (pressed === "again") return { tell: null, card: null };
       if (pressed === "copy") return { tell: own(words.copy), card: null };
@@ -28,6 +32,18 @@ export function createClick(context: ChatContext): (event: ClickEvent) => Promis
     } catch (error) {
       log.error("a click could not be worked on", { channel: event.channel, error: String(error) });
       return { tell: own(words.broken), card: null };
+    }
+  }
+
+  /**
+   * A card can be pressed as soon as the platform shows it, which may be before its answer to the sending is here: then it is not known yet that this
+   * message is the card's.
+   */
+  async function untilKept({ channel, chat, button }: ClickEvent): Promise<void> {
+    const cardId = store.cards.buttonById(button)?.cardId;
+    if (cardId === undefined || !router.knows({ channel, chat })) return;
+    for (let waited = 0; waited < sendingTakes && store.cards.message(cardId, channel, chat) === null; waited += look) {
+      await clock.sleep(look);
     }
   }
 
@@ -92,28 +108,32 @@ export function createClick(context: ChatContext): (event: ClickEvent) => Promis
         return said.done ? null : said.text;
       }
       case "undo":
-      case "renew": {
+      case "renew":
         if (proposalId === null) return own(words.copy);
-        // The cluster is read for these; the platform's answer cannot wait for it.
-        track(async () => {
-          const said = await attempt(context, { kind: action, proposal: proposalId }, who, event, words);
-          if (!said.done) mouth.tell(answered(event), said.text);
-        }).catch((error: unknown) => {
-          log.error("a click could not be worked on", { channel: event.channel, error: String(error) });
-          mouth.tell(answered(event), own(words.broken));
-        });
-        return own(words.working);
-      }
+        return later({ kind: action, proposal: proposalId });
+      case "silence":
+        if (incidentId === null) return own(words.copy);
+        return later({ kind: action, incidentId, for: ignoredFor });
       case "ask":
         return own(words.askHow);
-      case "silence":
-        return own(words.noSilence);
       case "more":
         if (who.role === null) return accountUnknown(event, words);
         mouth.reply(answered(event), ...moreOf(incidentId, words));
         return null;
       default:
         return unreachable(action);
+    }
+
+    /** The cluster or Alertmanager is asked for these; the platform's answer cannot wait for that. */
+    function later(deed: Deed): Text {
+      track(async () => {
+        const said = await attempt(context, deed, who, event, words);
+        if (!said.done) mouth.tell(answered(event), said.text);
+      }).catch((error: unknown) => {
+        log.error("a click could not be worked on", { channel: event.channel, error: String(error) });
+        mouth.tell(answered(event), own(words.broken));
+      });
+      return own(words.working);
     }
   }
 

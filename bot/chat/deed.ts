@@ -14,6 +14,7 @@ export type Deed =
   | { kind: "undo" | "renew"; proposal: string }
   | { kind: "claim"; incidentId: string }
   | { kind: "ignore"; incidentId: string; for: number | null }
+  | { kind: "silence"; incidentId: string; for: number }
   | { kind: "pause"; for: number | null; namespace: string | null; autofixOnly: boolean; reason: string }
   | { kind: "resume"; namespace: string | null };
 
@@ -30,6 +31,7 @@ const leastRole: Readonly<Record<Deed["kind"], Role | null>> = {
   renew: "approver",
   claim: "approver",
   ignore: "approver",
+  silence: "approver",
 };
 
 export interface DeedDeps {
@@ -72,6 +74,9 @@ export async function doDeed(deed: Deed, { actor, role }: Standing, deps: DeedDe
     case "ignore":
       await services.incidents.ignore(deed.incidentId, actor, deed.for);
       return own(words.ignored);
+    case "silence":
+      await services.incidents.silence(deed.incidentId, actor, deed.for);
+      return own(words.silenced);
     case "pause": {
       const { for: ms, namespace, autofixOnly, reason } = deed;
       const { pauses } = services.gate.pause({ for: ms, namespace, autofixOnly, reason }, actor);

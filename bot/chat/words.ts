@@ -49,7 +49,7 @@ const en = {
     say`${summary}: ${own(code)} waits for approval. Nothing was changed yet.`,
   proposedRefused: (summary: Part, why: Part): Text => say`${summary}: refused. ${why}`,
   askHow: "Write your question under this card and mention me.",
-  noSilence: "Steward cannot make silences in this version. Ignore keeps it quiet here.",
+  silenced: "Silenced in Alertmanager, and ignored here.",
   noEvidence: "Nothing more was recorded.",
   paused: (until: string | null): Text =>
     own(until === null ? "Paused until somebody resumes." : `Paused until ${until}.`),
@@ -116,7 +116,7 @@ const zhCN: Words = {
   proposed: (code, summary) => say`${summary}：${own(code)} 等待审批，尚未做任何更改。`,
   proposedRefused: (summary, why) => say`${summary}：已拒绝。${why}`,
   askHow: "请在此卡片下写出你的问题并 @ 我。",
-  noSilence: "此版本的 Steward 还不能创建静默。用「忽略」可让它在这里安静。",
+  silenced: "已在 Alertmanager 中静默，并在此忽略。",
   noEvidence: "没有更多记录。",
   paused: (until) => own(until === null ? "已暂停，直到有人恢复。" : `已暂停到 ${until}。`),
   resumed: "已恢复。",

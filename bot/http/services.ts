@@ -41,6 +41,7 @@ export interface Services {
   };
   incidents: {
     ignore(id: string, actor: Actor, forMs: number | null): Awaitable<unknown>;
+    silence(id: string, actor: Actor, forMs: number): Promise<unknown>;
     claim(id: string, actor: Actor): Awaitable<unknown>;
   };
   propose: {

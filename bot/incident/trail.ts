@@ -7,6 +7,7 @@ export type IncidentStep =
   | "incident_open"
   | "incident_resolve"
   | "incident_ignore"
+  | "incident_silence"
   | "incident_wake"
   | "incident_claim"
   | "incident_join"

@@ -18,6 +18,7 @@ export function gatherIncident(store: Store, incident: Incident): IncidentFacts 
     incident,
     alerts: store.incidents.newestAlerts(id, alertsAtMost),
     counts: store.incidents.countAlerts(id),
+    leftOut: store.receipts.leftOut(id),
     evidence: store.evidence.ofIncident(id),
     proposals: store.proposals.ofIncident(id).map((proposal) => gatherProposal(store, proposal)),
     joinedTo: joined === null ? null : store.incidents.get(joined),

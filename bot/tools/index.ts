@@ -5,13 +5,14 @@ import type { Evidence } from "../../shared/finding.ts";
 import { newId } from "../../shared/ids.ts";
 import { kinds, type ResourceType } from "../../shared/kube.ts";
 import { redactObject, redactText } from "../../shared/redact.ts";
-import { clean } from "../../shared/text.ts";
-import type { Clock, ClusterReader, ToolSchema } from "../edges.ts";
+import { clean, cleanLine } from "../../shared/text.ts";
+import type { Clock, ClusterReader, Prometheus, ToolSchema } from "../edges.ts";
 import type { Store } from "../store.ts";
 import { kubectlDescribe } from "./describe.ts";
 import { kubectlEvents } from "./events.ts";
 import { kubectlGet } from "./get.ts";
 import { kubectlLogs } from "./logs.ts";
+import { prometheusQuery } from "./prometheus-query.ts";
 import { recentChanges } from "./recent-changes.ts";
 import { kubectlRolloutHistory } from "./rollout-history.ts";
 import type { Tool, ToolContext } from "./tool.ts";
@@ -23,6 +24,7 @@ export const tools = {
   kubectl_logs: kubectlLogs,
   kubectl_events: kubectlEvents,
   kubectl_rollout_history: kubectlRolloutHistory,
+  prometheus_query: prometheusQuery,
   recent_changes: recentChanges,
 } as const;
 
@@ -61,13 +63,33 @@ export interface ToolboxOptions {
   clock: Clock;
   /** Steward's own namespace, closed to tools; null when it runs in none. */
   ownNamespace: string | null;
+  /** `sources.prometheus`; null or absent where none is configured. */
+  prometheus?: Prometheus | null;
   limits?: { bytesPerResult: number };
 }
 
 const defaultLimits = { bytesPerResult: 8 * 1024 };
 
-export function createToolbox({ read, store, clock, ownNamespace, limits = defaultLimits }: ToolboxOptions): Toolbox {
+export function createToolbox({
+  read,
+  store,
+  clock,
+  ownNamespace,
+  prometheus = null,
+  limits = defaultLimits,
+}: ToolboxOptions): Toolbox {
   return { open, schemas };
+
+  /** A tool that has nothing to ask is not told about. */
+  function schemas(): ToolSchema[] {
+    return Object.entries(tools)
+      .filter(([name]) => name !== "prometheus_query" || prometheus !== null)
+      .map(([name, { description, args }]) => ({
+        name,
+        description,
+        parameters: z.toJSONSchema(args, { io: "input", unrepresentable: "any" }),
+      }));
+  }
 
   function open({ incidentId, investigationId, signal }: Parameters<Toolbox["open"]>[0]): ToolRun {
     const memory = new Map<string, Promise<Seen<unknown>>>();
@@ -109,13 +131,16 @@ export function createToolbox({ read, store, clock, ownNamespace, limits = defau
 
     async function perform(name: ToolName, tool: Tool, args: unknown): Promise<Seen<unknown>> {
       signal.throwIfAborted();
-      const { text, data, unseen } = await tool.run(args, contextOf());
+      const { text, data, unseen, charts = [] } = await tool.run(args, contextOf());
       const evidence: Evidence = {
         id: newId(),
         incidentId,
         tool: name,
         args: redactObject(Args.parse(args)),
         text: fit(redactText(clean(text)), limits.bytesPerResult),
+        ...(charts.length === 0
+          ? {}
+          : { charts: charts.map((chart) => ({ ...chart, label: redactText(cleanLine(chart.label)) })) }),
         at: clock.now(),
       };
       await store.group(() => store.evidence.insert(evidence, investigationId));
@@ -127,6 +152,7 @@ export function createToolbox({ read, store, clock, ownNamespace, limits = defau
       const isOpen = (namespace: string) => namespace !== ownNamespace;
       return {
         read,
+        prometheus,
         signal,
         now: clock.now(),
         maxBytes: limits.bytesPerResult,
@@ -146,14 +172,6 @@ export function createToolbox({ read, store, clock, ownNamespace, limits = defau
 }
 
 const Args = z.record(z.string(), z.unknown());
-
-function schemas(): ToolSchema[] {
-  return Object.entries(tools).map(([name, { description, args }]) => ({
-    name,
-    description,
-    parameters: z.toJSONSchema(args, { io: "input", unrepresentable: "any" }),
-  }));
-}
 
 function isToolName(name: string): name is ToolName {
   return Object.hasOwn(tools, name);

@@ -1,7 +1,8 @@
 import type { z } from "zod";
 import { StewardError } from "../../shared/errors.ts";
+import type { Chart } from "../../shared/finding.ts";
 import { type KubeObject, type ResourceType, targetOf } from "../../shared/kube.ts";
-import type { ClusterReader } from "../edges.ts";
+import type { ClusterReader, Prometheus } from "../edges.ts";
 
 /** What a tool needs to be allowed. Reads only, by its type; a test refuses anything else at run time too. */
 export interface ReadRule {
@@ -12,6 +13,8 @@ export interface ReadRule {
 
 export interface ToolContext {
   read: ClusterReader;
+  /** null where none is configured. */
+  prometheus: Prometheus | null;
   now: Date;
   signal: AbortSignal;
   /** A result's text is at most so many bytes. */
@@ -30,6 +33,8 @@ interface ToolResult<Data> {
   data: Data;
   /** What could not be read on the way, and why. */
   unseen: readonly string[];
+  /** What of it can be drawn. */
+  charts?: readonly Chart[];
 }
 
 /** One read-only look at the cluster. `name`, description and arguments are what a model is told. */

@@ -14,16 +14,17 @@ export function saidByAlert(incident: Incident, alerts: readonly Alert[]): strin
   return text === undefined || text.trim() === "" ? null : text;
 }
 
-/** How many alerts there are and, where there are several, what tells the newest apart. */
-export function alertFacts({ alerts, counts }: IncidentFacts, { words }: View): Fact[] {
-  if (counts.total <= 1) return [];
+/** How many alerts there are and, where there are several, what tells the newest apart; and how many were not even delivered. */
+export function alertFacts({ alerts, counts, leftOut }: IncidentFacts, { words }: View): Fact[] {
+  if (counts.total <= 1 && leftOut === 0) return [];
+  const unsent = own(leftOut === 0 ? "" : `${words.semicolon}${words.leftOut(leftOut)}`);
   const count = own(words.alertCount(counts.firing, counts.total - counts.firing));
   const names = [...new Set(distinctNames(alerts))].slice(0, 3);
   const more = counts.total - names.length;
   const value =
     names.length === 0
-      ? count
-      : say`${count}${own(words.colon)}${foreign("cluster", names.join(words.comma), 200)}${own(more > 0 ? `${words.comma}${words.more(more)}` : "")}`;
+      ? say`${count}${unsent}`
+      : say`${count}${own(words.colon)}${foreign("cluster", names.join(words.comma), 200)}${own(more > 0 ? `${words.comma}${words.more(more)}` : "")}${unsent}`;
   return [{ label: words.fact.alerts, value }];
 }
 

@@ -33,6 +33,8 @@ export interface IncidentFacts {
   /** The newest alerts, newest first; not necessarily all. */
   alerts: readonly Alert[];
   counts: { total: number; firing: number };
+  /** Alerts of its group that Alertmanager's newest delivery left out. */
+  leftOut: number;
   /** Oldest first. */
   evidence: readonly Evidence[];
   /** Oldest first. */

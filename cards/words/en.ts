@@ -70,6 +70,10 @@ export const en = {
     renew: "Check again",
     more: "More",
   } satisfies Record<ButtonAction, string>,
+  /** The menu beside a button: the same, with a reason. */
+  because: (label: string) => `${label} because…`,
+  ownWords: "in my own words…",
+  reason: "Reason",
   denyReason: { wrong_cause: "wrong cause", wrong_fix: "right cause, wrong fix", not_now: "not now" },
 
   fact: {
@@ -106,6 +110,8 @@ export const en = {
   alertCount: (firing: number, cleared: number) =>
     cleared === 0 ? `${firing} firing` : firing === 0 ? `${cleared} cleared` : `${firing} firing, ${cleared} cleared`,
   more: (count: number) => `${count} more`,
+  /** Alerts that Alertmanager itself did not send. */
+  leftOut: (count: number) => `Alertmanager left out ${count} more of the group (max_alerts)`,
   previousIncident: (at: string, cause: Part | null, id: string): Text =>
     cause === null
       ? own(`the same at ${at}: kubectl steward incidents ${id}`)
@@ -204,6 +210,7 @@ export const en = {
     earlier: "Earlier proposals",
     detail: "Detail",
   },
+  seriesLeft: (count: number) => `${count} more series`,
   linesLeft: (count: number) => `${count} more lines`,
   evidenceLeft: (count: number) => `${count} more looks`,
   seeRest: (command: string) => `all of it: ${command}`,

@@ -60,6 +60,9 @@ export const zhCN: Words = {
     renew: "重新检查",
     more: "更多",
   },
+  because: (label) => `${label}，原因…`,
+  ownWords: "自己填写…",
+  reason: "原因",
   denyReason: { wrong_cause: "原因不对", wrong_fix: "原因对，办法不对", not_now: "现在不合适" },
 
   fact: {
@@ -95,6 +98,7 @@ export const zhCN: Words = {
         ? `${cleared} 条已恢复`
         : `${firing} 条未恢复，${cleared} 条已恢复`,
   more: (count) => `另有 ${count} 条`,
+  leftOut: (count) => `Alertmanager 还省略了该组的 ${count} 条（max_alerts）`,
   previousIncident: (at, cause, id) =>
     cause === null
       ? own(`${at} 同样的告警：kubectl steward incidents ${id}`)
@@ -190,6 +194,7 @@ export const zhCN: Words = {
     earlier: "之前的提案",
     detail: "详情",
   },
+  seriesLeft: (count) => `另有 ${count} 条曲线`,
   linesLeft: (count) => `另有 ${count} 行`,
   evidenceLeft: (count) => `另有 ${count} 次查看`,
   seeRest: (command) => `查看全部：${command}`,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Evidence } from "../../../shared/finding.ts";
+import { Chart, type Evidence } from "../../../shared/finding.ts";
 import { newId } from "../../../shared/ids.ts";
 import type { EvidenceStore, Investigation } from "../../store.ts";
 import type { Connection } from "../sqlite.ts";
@@ -10,6 +10,7 @@ interface EvidenceRow {
   tool: string;
   args: string;
   text: string;
+  charts: string | null;
   at: string;
 }
 
@@ -26,6 +27,7 @@ interface InvestigationRow {
 }
 
 const Args = z.record(z.string(), z.unknown());
+const Charts = z.array(Chart);
 
 export function createEvidenceStore({ db, now }: Connection): EvidenceStore {
   const begin = db.prepare(
@@ -35,9 +37,9 @@ export function createEvidenceStore({ db, now }: Connection): EvidenceStore {
     "UPDATE investigations SET state = ?, calls = ?, tokens = ?, error = ?, finished_at = ? WHERE id = ? AND state = 'running'",
   );
   const insert = db.prepare(
-    "INSERT INTO evidence (id, incident_id, investigation_id, tool, args, text, at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "INSERT INTO evidence (id, incident_id, investigation_id, tool, args, text, charts, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
   );
-  const columns = "id, incident_id, tool, args, text, at";
+  const columns = "id, incident_id, tool, args, text, charts, at";
   const ofIncident = db.prepare<[string], EvidenceRow>(
     `SELECT ${columns} FROM evidence WHERE incident_id = ? ORDER BY at, rowid`,
   );
@@ -58,8 +60,9 @@ export function createEvidenceStore({ db, now }: Connection): EvidenceStore {
     },
     insert(evidence, investigationId) {
       now();
-      const { id, incidentId, tool, args, text, at } = evidence;
-      insert.run(id, incidentId, investigationId, tool, JSON.stringify(args), text, at.toISOString());
+      const { id, incidentId, tool, args, text, charts, at } = evidence;
+      const drawn = charts === undefined ? null : JSON.stringify(charts);
+      insert.run(id, incidentId, investigationId, tool, JSON.stringify(args), text, drawn, at.toISOString());
     },
     ofIncident: (incidentId) => ofIncident.all(incidentId).map(readEvidence),
     investigations: (incidentId) =>
@@ -83,6 +86,7 @@ function readEvidence(row: EvidenceRow): Evidence {
     tool: row.tool,
     args: Args.parse(JSON.parse(row.args)),
     text: row.text,
+    ...(row.charts === null ? {} : { charts: Charts.parse(JSON.parse(row.charts)) }),
     at: new Date(row.at),
   };
 }

@@ -1,0 +1,181 @@
+import { isHeartbeat, type WebhookAlert, type WebhookBody } from "../shared/alert.ts";
+import { StewardError } from "../shared/errors.ts";
+import type { Alertmanager, Clock, HeldAlert, Log } from "./edges.ts";
+import type { Store } from "./store.ts";
+
+export interface Reconcile {
+  /**
+   * Reads once what fires in Alertmanager and mends what Steward does not know: an alert that no webhook named becomes an incident found late,
+   * and one that Alertmanager no longer has is over. Throws what reading throws.
+   */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+interface Deps {
+  alertmanager: Pick<Alertmanager, "alerts">;
+  store: Pick<Store, "incidents" | "receipts">;
+  /** Takes what no webhook named, as a delivery of its own. */
+  found: (body: WebhookBody) => Promise<void>;
+  /** Ends alerts that are gone. */
+  end: (alerts: readonly { fingerprint: string; startsAt: Date }[]) => void;
+  clock: Clock;
+  log: Log;
+}
+
+/** SPEC 3: so long a webhook has to name an alert. */
+const patienceMs = 600_000;
+/**
+ * An alert that is missing for so long is over. A restarted Alertmanager knows nothing until Prometheus has sent everything again, which it does
+ * every minute, and drops what was not sent for four.
+ */
+const goneAfterMs = 300_000;
+/** Deliveries that came but were not worked on may name what seems unnamed; so many reads are waited for them. */
+const postponedAtMost = 3;
+/** Alerts looked up before other work is let through, and alerts in one delivery. */
+const step = 200;
+
+type Key = string;
+
+/** Keeps Steward's picture of what fires true to Alertmanager's own (SPEC 3, "Missed alerts"; reliability.md A12). */
+export function createReconcile({ alertmanager, store, found, end, clock, log }: Deps): Reconcile {
+  /** Alerts that Alertmanager was seen to have, and since when it has them no more (null: it has). */
+  const held = new Map<Key, { fingerprint: string; startsAt: Date; goneSince: number | null }>();
+  let postponed = 0;
+  let isFirst = true;
+
+  return { run };
+
+  async function run(signal: AbortSignal): Promise<void> {
+    if (isFirst) rememberLate();
+    isFirst = false;
+    const alerts = await alertmanager.alerts({ muted: false }, signal);
+    const unnamed: HeldAlert[] = [];
+    for (const [i, alert] of alerts.entries()) {
+      if (i % step === step - 1) await clock.sleep(0, signal);
+      if (isHeartbeat(alert)) continue;
+      const known = store.incidents.alert(alert.fingerprint, alert.startsAt);
+      if (known === null) unnamed.push(alert);
+      else if (known.status === "firing") held.set(keyOf(alert), { ...alert, goneSince: null });
+    }
+    await takeOverdue(unnamed);
+    await endGone(new Set(alerts.map(keyOf)), signal);
+  }
+
+  /** Nobody but this tells that an incident found late has ended, also when it was found before a restart. */
+  function rememberLate(): void {
+    for (const state of ["open", "ignored"] as const) {
+      const { items } = store.incidents.page({ limit: 1_000, cursor: null, since: null, state });
+      for (const { id } of items.filter(({ late }) => late)) {
+        for (const { fingerprint, startsAt, status } of store.incidents.alerts(id)) {
+          if (status === "firing")
+            held.set(keyOf({ fingerprint, startsAt }), { fingerprint, startsAt, goneSince: null });
+        }
+      }
+    }
+  }
+
+  async function takeOverdue(unnamed: readonly HeldAlert[]): Promise<void> {
+    const now = clock.now().getTime();
+    const overdue = unnamed.filter(({ startsAt }) => now - startsAt.getTime() >= patienceMs);
+    if (overdue.length === 0) return;
+    if (store.receipts.countQueued() > 0 && postponed < postponedAtMost) {
+      postponed++;
+      return;
+    }
+    postponed = 0;
+    const groups = openGroups();
+    for (const [groupKey, alerts] of Map.groupBy(overdue, (alert) => groupOf(alert, groups))) {
+      for (let at = 0; at < alerts.length; at += step) await take(groupKey, alerts.slice(at, at + step));
+    }
+    log.warn("alerts that no webhook named were found in Alertmanager", { alerts: overdue.length });
+  }
+
+  async function take(groupKey: string, alerts: readonly HeldAlert[]): Promise<void> {
+    try {
+      await found(bodyOf(groupKey, alerts));
+    } catch (error) {
+      if (!(error instanceof StewardError) || error.code === "internal") throw error;
+      log.error("alerts found late could not be taken", { alerts: alerts.length, reason: error.message });
+    }
+  }
+
+  async function endGone(present: ReadonlySet<Key>, signal: AbortSignal): Promise<void> {
+    const missing = [...held].filter(([key]) => !present.has(key));
+    if (missing.length === 0) return;
+    // One that is silenced or inhibited has not ended.
+    const muted = new Set((await alertmanager.alerts({ muted: true }, signal)).map(keyOf));
+    const now = clock.now().getTime();
+    const over: { fingerprint: string; startsAt: Date }[] = [];
+    for (const [key, alert] of missing) {
+      if (store.incidents.alert(alert.fingerprint, alert.startsAt)?.status !== "firing") held.delete(key);
+      else if (muted.has(key)) alert.goneSince = null;
+      else if (alert.goneSince === null) alert.goneSince = now;
+      else if (now - alert.goneSince >= goneAfterMs) over.push(alert);
+    }
+    if (over.length === 0) return;
+    end(over);
+    for (const alert of over) held.delete(keyOf(alert));
+    log.info("alerts that Alertmanager no longer has were ended", { alerts: over.length });
+  }
+
+  /** The groups of open incidents about no object, which an alert that a delivery left out (`max_alerts`) may belong to. */
+  function openGroups(): { groupKey: string; labels: Readonly<Record<string, string>> }[] {
+    const { items } = store.incidents.page({ limit: 1_000, cursor: null, since: null, state: "open" });
+    return items
+      .filter(({ root }) => root === null)
+      .flatMap(({ alertname, groupKeys }) =>
+        groupKeys.flatMap((groupKey) => {
+          const labels = groupLabels(groupKey);
+          return labels === null ? [] : [{ groupKey, labels: { ...labels, alertname } }];
+        }),
+      );
+  }
+}
+
+function keyOf({ fingerprint, startsAt }: { fingerprint: string; startsAt: Date }): Key {
+  return `${fingerprint} ${startsAt.toISOString()}`;
+}
+
+/** Alertmanager's API does not say by which group an alert is delivered; what belongs to no group that is known is a group by its name. */
+function groupOf(
+  { labels }: HeldAlert,
+  groups: ReturnType<() => { groupKey: string; labels: Readonly<Record<string, string>> }[]>,
+): string {
+  const fits = groups.find((group) => Object.entries(group.labels).every(([name, value]) => labels[name] === value));
+  return fits?.groupKey ?? `{}:{alertname=${JSON.stringify(labels["alertname"] ?? "")}}`;
+}
+
+/** The labels in `{}/{severity="critical"}:{alertname="X", namespace="y"}`; null for what does not end so. Source: Alertmanager dispatch, GroupKey. */
+function groupLabels(groupKey: string): Record<string, string> | null {
+  const text = /:(\{(?:[a-zA-Z_]\w*="(?:[^"\\]|\\.)*"(?:, )?)*\})$/.exec(groupKey)?.[1];
+  if (text === undefined) return null;
+  const labels: Record<string, string> = {};
+  for (const [, name = "", value = ""] of text.matchAll(/([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/g)) {
+    labels[name] = value.replace(/\\(["\\])/g, "$1");
+  }
+  return labels;
+}
+
+function bodyOf(groupKey: string, alerts: readonly HeldAlert[]): WebhookBody {
+  return {
+    version: "4",
+    groupKey,
+    truncatedAlerts: 0,
+    status: "firing",
+    receiver: "",
+    groupLabels: {},
+    commonLabels: {},
+    commonAnnotations: {},
+    externalURL: "",
+    alerts: alerts.map(
+      ({ fingerprint, labels, annotations, generatorUrl, startsAt }): WebhookAlert => ({
+        status: "firing",
+        labels: { ...labels },
+        annotations: { ...annotations },
+        startsAt: startsAt.toISOString(),
+        generatorURL: generatorUrl,
+        fingerprint,
+      }),
+    ),
+  };
+}
