@@ -5,6 +5,8 @@ import { type TestContext, test } from "node:test";
 import Database from "better-sqlite3";
 import fc from "fast-check";
 import { cutNote } from "../bot/ingest/delivery.ts";
+import { readPlainBody } from "../bot/ingest/plain-body.ts";
+import { WebhookBody } from "../shared/alert.ts";
 import { removeFolder } from "./desk.ts";
 import { type IntakeOptions, json, openIntake, token } from "./intake.ts";
 import { webhookBody } from "./payloads.ts";
@@ -325,6 +327,55 @@ test("while the store cannot be written the answer is 503, and nothing that was 
   assert.equal((await opened.accept(body)).status, 202);
   await opened.settle();
   assert.equal(opened.all().length, 1);
+});
+
+test("the short way through the usual shape comes to what the schema comes to, or leaves it to the schema", () => {
+  const value = fc.oneof(
+    fc.constantFrom(
+      "firing",
+      "resolved",
+      "4",
+      "2026-01-01T00:00:00Z",
+      "2026-02-30T00:00:00Z",
+      "2026-01-01T00:00:00+08:00",
+      "",
+      "x",
+    ),
+    fc.constantFrom<unknown>(
+      0,
+      1.5,
+      -1,
+      null,
+      true,
+      [],
+      {},
+      { a: "b" },
+      { a: 1 },
+      ["x"],
+      JSON.parse('{"__proto__":"x"}'),
+    ),
+  );
+  const top = fc.constantFrom(...Object.keys(body), "extra", "__proto__");
+  const inner = fc.constantFrom(...Object.keys(body.alerts[0] ?? {}), "extra", "__proto__");
+  const set = (target: object, name: string, given: unknown) =>
+    Object.defineProperty(target, name, { value: given, enumerable: true, configurable: true, writable: true });
+  let plain = 0;
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.boolean(), top, inner, value), { maxLength: 2 }), (changes) => {
+      const copy = JSON.parse(JSON.stringify(body)) as { alerts: object[] };
+      for (const [atTop, name, innerName, given] of changes) {
+        if (atTop) set(copy, name, given);
+        else if (Array.isArray(copy.alerts) && copy.alerts[0] !== undefined)
+          set(Object(copy.alerts[0]), innerName, given);
+      }
+      const read = readPlainBody(copy);
+      if (read === null) return;
+      plain++;
+      assert.deepEqual(read, WebhookBody.parse(copy));
+    }),
+    { numRuns: 3_000 },
+  );
+  assert.ok(plain > 300);
 });
 
 test("whatever is sent, the answer is 202 or a refusal with its reason, and no prototype is touched", async (t) => {

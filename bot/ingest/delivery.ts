@@ -4,6 +4,7 @@ import { isHeartbeat, largestDelivery, type WebhookAlert, WebhookBody } from "..
 import { StewardError } from "../../shared/errors.ts";
 import { fingerprintOf } from "../../shared/fingerprint.ts";
 import type { Redactor } from "../../shared/redact.ts";
+import { readPlainBody } from "./plain-body.ts";
 
 /** One webhook body, checked, cut to size and without secrets: what is stored. */
 export interface Delivery {
@@ -129,6 +130,8 @@ function parseBody(bytes: Buffer): WebhookBody {
   } catch {
     throw invalid("", "is not JSON");
   }
+  const plain = readPlainBody(parsed);
+  if (plain !== null) return plain;
   refuseProto(parsed);
   const result = WebhookBody.safeParse(parsed);
   if (result.success) return result.data;
@@ -223,19 +226,23 @@ function short(text: string, max: number): string {
 const remembered = 4_000;
 const longestRemembered = 600;
 
-/** Remembers what `fn` made of the newest few thousand short texts. */
+/** Remembers what `fn` made of the newest few thousand short texts, by name and then by text: two texts need not be put together to be found. */
 function remember(fn: (name: string, value: string) => string): (name: string, value: string) => string {
-  let young = new Map<string, string>();
-  let old = new Map<string, string>();
+  let young = new Map<string, Map<string, string>>();
+  let old: typeof young = new Map();
+  let size = 0;
   return (name, value) => {
     if (value.length > longestRemembered) return fn(name, value);
-    const key = `${name.length} ${name}${value}`;
-    const known = young.get(key) ?? old.get(key);
-    const made = known ?? fn(name, value);
-    if (!young.has(key)) young.set(key, made);
-    if (young.size > remembered) {
+    const known = young.get(name)?.get(value);
+    if (known !== undefined) return known;
+    const made = old.get(name)?.get(value) ?? fn(name, value);
+    const ofName = young.get(name);
+    if (ofName === undefined) young.set(name, new Map([[value, made]]));
+    else ofName.set(value, made);
+    if (++size > remembered) {
       old = young;
       young = new Map();
+      size = 0;
     }
     return made;
   };

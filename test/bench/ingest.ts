@@ -19,7 +19,7 @@ export interface IngestFigures {
   empty: Spread;
   durable: Spread;
   ratio: Spread;
-  /** Time to a 202, 99th percentile, in ms. */
+  /** Time to the 202, 99th percentile, in ms. */
   p99: Spread;
   /** Answers that were no 202. */
   refused: number;
@@ -75,13 +75,12 @@ export function deliveryBody(n: number): string {
 }
 
 export async function measureIngest(runs: number, ms: number): Promise<IngestFigures> {
-  const pairs: { empty: Load; durable: Load }[] = [];
+  const pairs = [];
   for (let run = 0; run <= runs; run++) pairs.push({ empty: await loadEmpty(ms), durable: await loadBot(ms) });
-  const kept = pairs.slice(1);
-  const rates = (side: "empty" | "durable") => spreadOf(kept.map((pair) => pair[side].perSecond));
+  const kept = pairs.slice(1); // the first warms the machine
   return {
-    empty: rates("empty"),
-    durable: rates("durable"),
+    empty: spreadOf(kept.map(({ empty }) => empty.perSecond)),
+    durable: spreadOf(kept.map(({ durable }) => durable.perSecond)),
     ratio: spreadOf(kept.map(({ empty, durable }) => durable.perSecond / empty.perSecond)),
     p99: spreadOf(kept.map(({ durable }) => quantile(durable.times, 0.99))),
     refused: kept.reduce((sum, { durable }) => sum + durable.times.length - (durable.statuses[202] ?? 0), 0),
@@ -133,5 +132,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   console.log(
     `durable ingest ${writeSpread(durable, "requests/s")}, p99 ${writeSpread(p99, "ms")}, ${refused} refused`,
   );
-  console.log(`ratio          ${writeSpread(ratio, "")}`);
+  console.log(`ratio          ${writeSpread(ratio, "x")}`);
 }
