@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Diagnosis } from "../finding.ts";
 import { Duration, listOf, pageQuery } from "./common.ts";
 
 export const IncidentQuery = z.strictObject({
@@ -8,8 +9,6 @@ export const IncidentQuery = z.strictObject({
   /** Id of a webhook receipt: the incidents it became. */
   receipt: z.string().max(64).optional(),
 });
-
-const Finding = z.object({ text: z.string(), evidence: z.array(z.string()) });
 
 export const IncidentAnswer = z.object({
   id: z.string(),
@@ -33,19 +32,7 @@ export const IncidentAnswer = z.object({
   resolvedAt: z.string().nullable(),
   ignoredUntil: z.string().nullable(),
   alerts: z.number(),
-  diagnosis: z
-    .object({
-      by: z.enum(["rules", "model", "memory"]),
-      conclusion: z.string(),
-      cause: z.string().nullable(),
-      confidence: z.enum(["high", "medium", "low"]),
-      findings: z.array(Finding),
-      ruledOut: z.array(z.string()),
-      unseen: z.array(z.string()),
-      calls: z.number(),
-      tokens: z.number(),
-    })
-    .nullable(),
+  diagnosis: Diagnosis.nullable(),
   /** Short codes of its proposals. */
   approvals: z.array(z.string()),
 });
