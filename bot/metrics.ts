@@ -201,6 +201,7 @@ const verbs = new Set([
   "cancel",
   "claim",
   "deny",
+  "escalate",
   "execute",
   "expire",
   "export",

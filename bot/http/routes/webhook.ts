@@ -1,9 +1,7 @@
+import { largestDelivery } from "../../../shared/alert.ts";
 import { apiRoot } from "../../../shared/api/common.ts";
 import { json } from "../answer.ts";
 import { type Route, raw } from "../route.ts";
-
-/** SPEC 4: a delivery over 4 MiB is refused. */
-const largestDelivery = 4 * 1024 * 1024;
 
 /** Alertmanager's way in. Its credentials, form and durability are the ingest's; only the size is judged here. */
 export const webhookRoutes: readonly Route[] = [
