@@ -8,6 +8,7 @@ import type { Store } from "../store.ts";
 import { createAuditStore } from "./sqlite/audit.ts";
 import { createCardStore } from "./sqlite/cards.ts";
 import { createChangeStore } from "./sqlite/changes.ts";
+import type { Connection } from "./sqlite/connection.ts";
 import { clearPart, finishPart, partOf } from "./sqlite/copy.ts";
 import { createEventStore } from "./sqlite/events.ts";
 import { createEvidenceStore } from "./sqlite/evidence.ts";
@@ -23,17 +24,6 @@ import { createReceiptStore } from "./sqlite/receipts.ts";
 import { createRetentionStore } from "./sqlite/retention.ts";
 import { createTransactions } from "./sqlite/transactions.ts";
 import { createUserStore } from "./sqlite/users.ts";
-
-/** What every noun of the store is made from. */
-export interface Connection {
-  readonly db: Database.Database;
-  /** The frozen time of the open transaction. Throws outside of one: that is how a change without a transaction is found. */
-  now(): Date;
-  readonly epoch: number;
-  readonly instanceId: string;
-  /** Masks secrets in what is written for good. */
-  readonly redactor: Redactor;
-}
 
 export interface StoreOptions {
   /** Path of the file. Its folder is made when it is not there. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Alert } from "../../../shared/alert.ts";
 import type { IncidentStore } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 interface Row {
   id: string;

@@ -5,7 +5,7 @@ import type { Checkpoint } from "../../../shared/checkpoint.ts";
 import { StewardError } from "../../../shared/errors.ts";
 import { newId } from "../../../shared/ids.ts";
 import type { AuditFilter, AuditStore, ChainLink } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 const columns = [
   "seq",

@@ -1,7 +1,7 @@
 import { ButtonAction, type Card, cardSchema, Text } from "../../../cards/card.ts";
 import { newId } from "../../../shared/ids.ts";
 import type { CardStore, DigestEntry, StoredCard } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 interface CardRow {
   id: string;

@@ -1,6 +1,6 @@
 import { StewardError } from "../../../shared/errors.ts";
 import type { ChangeStore } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 interface ChangeRow {
   rowid: number;

@@ -1,5 +1,5 @@
 import type { EventStore } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 export function createEventStore({ db, now }: Connection): EventStore {
   const take = db.prepare<[string, string, string]>(

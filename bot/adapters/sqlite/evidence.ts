@@ -2,7 +2,7 @@ import { z } from "zod";
 import { Chart, type Evidence } from "../../../shared/finding.ts";
 import { newId } from "../../../shared/ids.ts";
 import type { EvidenceStore, Investigation } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 interface EvidenceRow {
   id: string;

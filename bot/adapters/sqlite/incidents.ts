@@ -3,8 +3,8 @@ import { StewardError } from "../../../shared/errors.ts";
 import { Diagnosis } from "../../../shared/finding.ts";
 import { type Incident, incidentMoves, type RootObject } from "../../../shared/incident.ts";
 import type { IncidentPatch, IncidentStore } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
 import { createAlertQueries } from "./alerts.ts";
+import type { Connection } from "./connection.ts";
 
 interface Row {
   id: string;

@@ -1,5 +1,5 @@
 import type { MetaStore } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 export function createMetaStore({ db, now }: Connection): MetaStore {
   const get = db.prepare<[string], string>("SELECT value FROM meta WHERE key = ?").pluck();

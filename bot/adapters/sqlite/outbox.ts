@@ -1,5 +1,5 @@
 import type { OutboxItem, OutboxStore } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 interface OutboxRow {
   id: number;

@@ -1,5 +1,5 @@
 import type { Pause, PauseStore } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 interface PauseRow {
   id: string;

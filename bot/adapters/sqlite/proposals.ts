@@ -16,7 +16,7 @@ import {
 } from "../../../shared/approval.ts";
 import { StewardError } from "../../../shared/errors.ts";
 import type { ProposalStore } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 const Gate = z.object({
   allowed: z.boolean(),

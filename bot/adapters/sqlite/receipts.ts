@@ -1,5 +1,5 @@
 import type { QueuedReceipt, Receipt, ReceiptStore } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 interface Row {
   id: string;

@@ -1,5 +1,5 @@
 import type { RetentionStore } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 /** Every incident removed here loses its rows in all tables; what the audit says of it stays with the audit. */
 export function createRetentionStore({ db, now }: Pick<Connection, "db" | "now">): RetentionStore {

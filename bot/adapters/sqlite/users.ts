@@ -1,6 +1,6 @@
 import type { Platform, Role } from "../../../shared/approval.ts";
 import type { Identity, User, UserStore } from "../../store.ts";
-import type { Connection } from "../sqlite.ts";
+import type { Connection } from "./connection.ts";
 
 interface UserRow {
   id: string;
