@@ -21,7 +21,12 @@ export function diffObjects(before: KubeObject, after: KubeObject | null): strin
 }
 
 function lines(object: KubeObject): string[] {
-  return stringify(redactObject(pruned(object)), { lineWidth: 0, aliasDuplicateObjects: false, sortMapEntries: true })
+  return stringify(redactObject(pruned(object)), {
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+    sortMapEntries: true,
+    compat: "yaml-1.1", // what is copied from a card is read by kubectl, to which a bare `no` is not a text
+  })
     .trimEnd()
     .split("\n");
 }

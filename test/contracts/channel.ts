@@ -491,6 +491,7 @@ export function channelContract<E extends Emulator>(subject: Subject<E>): void {
         assert.equal(house.channel.link().state, "stopped");
       }
       await until("no connection is left", () => emulator.links.open() === 0, soon);
+      emulator.links.drop(); // the platform's own side of the half-open one
       await until(`timers and sockets are gone (were ${before})`, () => resources() <= before + 1, soon);
     });
 

@@ -6,13 +6,16 @@ import { KubeConfig } from "@kubernetes/client-node";
 /** What passed: the request as it came, and the body of its answer as far as it came. */
 export interface Passage {
   readonly method: string;
-  /** Path and query as the client sent them. */
+  /** Path and query as the client sent them, and as they went on. */
   readonly path: string;
+  readonly forwarded: string;
   readonly body: string;
   status: number;
   answer: string;
   ended: boolean;
 }
+
+const protobuf = "application/vnd.kubernetes.protobuf";
 
 /** A loopback proxy in front of an API server, which gives everybody the kubeconfig's credentials. */
 export interface Front {
@@ -45,16 +48,18 @@ export async function startFront(kubeconfig: string): Promise<Front> {
   async function pass(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const { method = "GET", url: path = "/" } = incoming;
     const body = await bytesOf(incoming);
-    const passage: Passage = { method, path, body: body.toString(), status: 0, answer: "", ended: false };
+    const forwarded = change(path, method);
+    const passage: Passage = { method, path, forwarded, body: body.toString(), status: 0, answer: "", ended: false };
     passages.push(passage);
     const options: RequestOptions = {};
     await config.applyToHTTPSOptions(options);
-    const { host: _, connection: __, "accept-encoding": ___, ...headers } = incoming.headers;
-    const call = send(new URL(change(path, method), target), {
+    const { host: _, connection: __, "accept-encoding": ___, accept = "*/*", ...headers } = incoming.headers;
+    const call = send(new URL(forwarded, target), {
       ...options,
       agent: false,
       method,
-      headers: { ...headers, ...options.headers },
+      // What is passed on is to be read here too.
+      headers: { ...headers, accept: accept.replaceAll(protobuf, "application/json"), ...options.headers },
     });
     outgoing.once("close", () => call.destroy());
     call.once("error", () => outgoing.destroy());
