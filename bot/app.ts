@@ -178,7 +178,6 @@ function warnOfUnbuilt(config: Config, log: Log): void {
     model: config.model,
     "channels.dingtalk": channels.dingtalk,
     "channels.feishu": channels.feishu,
-    "channels.slack": channels.slack,
     "sources.loki": sources.loki,
     "sources.k8sgpt.command": sources.k8sgpt.command,
     "auth.oidc": auth.oidc,

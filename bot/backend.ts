@@ -85,7 +85,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
   const alertmanager = config.sources.alertmanager === null ? null : createAlertmanager(config.sources.alertmanager);
 
   // What people see -------------------------------------------------------------------------------------------------
-  const channels = createChannels({ cards: store.cards, clock, log });
+  const channels = createChannels({ settings: config.channels, locale, cards: store.cards, clock, log });
   const localeOf = new Map(channels.all.map((channel) => [channel.name, channel.locale ?? locale]));
   const router = createRouter({ channels: channels.all, routes: config.channels.routes });
   const notify = createNotify({

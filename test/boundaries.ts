@@ -26,6 +26,7 @@ const libraries = new Set(["zod", "canonicalize", "yaml"]);
 
 /** Each SDK is known in one place on each side, so that one place changes when it does. */
 const sdks: Readonly<Record<string, readonly string[]>> = {
+  "@slack/bolt": ["bot/channels/slack"],
   "@kubernetes/client-node": ["bot/adapters/kubernetes", "kubectl-steward/"],
   "better-sqlite3": ["bot/adapters/sqlite"],
   bcrypt: ["bot/identity"],
@@ -47,6 +48,7 @@ const isRim = (path: string) => /^bot\/(main\.ts|adapters\/|sandbox\/|demo\/)/.t
 /** Beside the rim, who may have which modules of Node's. */
 const modules: Readonly<Record<string, readonly string[]>> = {
   "node:fs": ["bot/app.ts", "bot/backend.ts", "bot/backup.ts"],
+  "node:diagnostics_channel": ["bot/channels/slack"],
   "node:http": ["bot/http/"],
   "node:https": ["bot/http/"],
   "node:os": ["bot/app.ts"],

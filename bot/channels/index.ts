@@ -1,5 +1,7 @@
+import type { Locale } from "../../shared/locale.ts";
 import type { Channel, Clock, Log } from "../edges.ts";
 import type { CardStore } from "../store.ts";
+import { createSlack, type SlackSettings } from "./slack.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 
 export interface Channels {
@@ -8,8 +10,19 @@ export interface Channels {
   readonly terminal: Terminal;
 }
 
-/** The registry: which connections to people this process has. The IM platforms join here, each by its section of `channels`. */
-export function createChannels(deps: { cards: Pick<CardStore, "changedAfter">; clock: Clock; log: Log }): Channels {
+interface Deps {
+  /** The section `channels` of the configuration: what is null is not opened. */
+  settings: { slack: SlackSettings | null };
+  /** The house's language. */
+  locale: Locale;
+  cards: Pick<CardStore, "changedAfter">;
+  clock: Clock;
+  log: Log;
+}
+
+/** The registry: which connections to people this process has. */
+export function createChannels({ settings, ...deps }: Deps): Channels {
   const terminal = createTerminal(deps);
-  return { all: [terminal], terminal };
+  const slack = settings.slack === null ? [] : [createSlack({ ...deps, settings: settings.slack })];
+  return { all: [terminal, ...slack], terminal };
 }
