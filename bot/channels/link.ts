@@ -121,7 +121,7 @@ export function createLink({ name, open, limits, clock, log, random = Math.rando
         if (signal.aborted) break;
         failures += 1;
         const wait = waitAfter(error, failures);
-        const why = error instanceof StewardError ? error.message : "the connection could not be opened";
+        const why = error instanceof StewardError ? error.message : `a fault in the adapter: ${nameOf(error)}`;
         log.warn("a link could not be opened", { channel: name, failures, waitMs: Math.round(wait), error: why });
         if (standing === null || standing.isLost) enter("down", why);
         await clock.sleep(wait, signal).catch(() => undefined);
@@ -226,4 +226,9 @@ export function createLink({ name, open, limits, clock, log, random = Math.rando
     const full = Math.min(limits.slowestMs, firstBackoff * 2 ** Math.min(failures - 1, 20));
     return full / 2 + (full / 2) * random();
   }
+}
+
+/** The kind of an error nobody expected. Its words may hold what must not be logged. */
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
 }
