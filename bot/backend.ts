@@ -73,6 +73,8 @@ export interface BackendDeps {
 
 /** How far back a start looks for what was diagnosed and not proposed, in ms. */
 const latelyMs = 10 * 60_000;
+/** How long after a look that the cluster did not answer the next one follows, in ms. */
+const lookAgainMs = { first: 5_000, longest: 5 * 60_000 } as const;
 /** More investigations at once would only wait for the same API server; executions and verifications mostly wait. */
 const atOnce = { investigations: 4, runs: 16 } as const;
 
@@ -188,7 +190,16 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     stopping,
   );
   const investigations = createBackground(atOnce.investigations, log);
-  const lookInto = (incidentId: string) => investigations.start(incidentId, () => pipeline.investigate(incidentId));
+  const lookInto = (incidentId: string, wait: number = lookAgainMs.first) =>
+    investigations.start(incidentId, async () => {
+      if (await pipeline.investigate(incidentId)) return;
+      // Not in here: who waits for the cluster must not keep others from their first card.
+      const again = () => {
+        if (store.incidents.get(incidentId)?.state === "open")
+          lookInto(incidentId, Math.min(2 * wait, lookAgainMs.longest));
+      };
+      clock.sleep(wait, stopping).then(again, () => undefined);
+    });
   const queue = createQueue({
     ...config.queue,
     store,

@@ -16,6 +16,8 @@ interface Investigated {
   diagnosis: Diagnosis;
   /** Best first; only on the subject itself. */
   remedies: readonly Action[];
+  /** Nothing could be read because nobody answered: another look may see it. */
+  blind: boolean;
 }
 
 export interface Investigate {
@@ -80,7 +82,7 @@ export function createInvestigate({
     try {
       const outcome = await look(subjectOf(incident), { incidentId, investigationId, signal, tellFacts });
       conclude(incident, investigationId, outcome);
-      return { diagnosis: outcome.diagnosis, remedies: outcome.remedies };
+      return { diagnosis: outcome.diagnosis, remedies: outcome.remedies, blind: outcome.blind };
     } catch (error) {
       if (signal.aborted) queueAgain(incidentId, investigationId);
       else giveUp(incident, investigationId, error);
@@ -105,7 +107,8 @@ export function createInvestigate({
     try {
       const outcome = await look(subject, { incidentId: null, investigationId, signal, tellFacts });
       store.transact(() => store.evidence.finish(investigationId, { state: "done", calls: outcome.calls, tokens: 0 }));
-      return { diagnosis: outcome.diagnosis, remedies: outcome.remedies, facts, evidence: outcome.evidence };
+      const { diagnosis, remedies, blind, evidence } = outcome;
+      return { diagnosis, remedies, blind, facts, evidence };
     } catch (error) {
       store.transact(() =>
         store.evidence.finish(investigationId, { state: "failed", calls: 0, tokens: 0, error: wordsOf(error) }),
@@ -160,7 +163,7 @@ export function createInvestigate({
   function settled(explanation: Explanation, tools: ToolRun): Outcome {
     const known = new Set(tools.evidence().map(({ id }) => id));
     const { remedies, findings, unseen, ruledOut, ...rest } = explanation;
-    const calls = tools.calls().made;
+    const { made: calls, unanswered } = tools.calls();
     const diagnosis: Diagnosis = redactObject({
       by: "rules" as const,
       ...rest,
@@ -172,7 +175,7 @@ export function createInvestigate({
       calls,
       tokens: 0,
     });
-    return { diagnosis, remedies, calls, evidence: tools.evidence() };
+    return { diagnosis, remedies, blind: known.size === 0 && unanswered > 0, calls, evidence: tools.evidence() };
   }
 
   function conclude(incident: Incident, investigationId: string, { diagnosis, remedies, calls }: Outcome): void {

@@ -13,7 +13,10 @@ import type { Log } from "./edges.ts";
 export interface Stages {
   incidents: { receive(receiptId: string): Promise<readonly string[]>; get(id: string): Incident | null };
   investigate: {
-    run(incidentId: string, signal: AbortSignal): Promise<{ diagnosis: Diagnosis; remedies: readonly Action[] }>;
+    run(
+      incidentId: string,
+      signal: AbortSignal,
+    ): Promise<{ diagnosis: Diagnosis; remedies: readonly Action[]; blind: boolean }>;
   };
   propose: {
     propose(wish: {
@@ -40,8 +43,11 @@ export interface Stages {
 export interface Pipeline {
   /** webhook → incidents and their first cards; answers the incidents that want an investigation. */
   receive(receiptId: string): Promise<readonly string[]>;
-  /** incident → diagnosis → remedies → decision by a rule, or a question to people. */
-  investigate(incidentId: string): Promise<void>;
+  /**
+   * incident → diagnosis → remedies → decision by a rule, or a question to people. False when the cluster did not answer, and the
+   * incident wants another look.
+   */
+  investigate(incidentId: string): Promise<boolean>;
   /** approved proposal → execution → verification. */
   carryOut(proposalId: string): Promise<void>;
   /** After a start: what the last process proposed and could not put before the gate or before people any more. */
@@ -53,20 +59,25 @@ export function createPipeline(stages: Stages, log: Log, stopping: AbortSignal):
 
   return { receive: (receiptId) => incidents.receive(receiptId), investigate: diagnoseAndRemedy, carryOut, takeUp };
 
-  async function diagnoseAndRemedy(incidentId: string): Promise<void> {
-    const { diagnosis, remedies } = await investigate.run(incidentId, stopping);
+  async function diagnoseAndRemedy(incidentId: string): Promise<boolean> {
+    const { diagnosis, remedies, blind } = await investigate.run(incidentId, stopping);
     // Only what the playbooks came to without a model may run without a person (SPEC 8).
     const derived = diagnosis.by === "rules" ? remedies : [];
-    for (const action of remedies) await offer(incidentId, action, derived);
+    let answered = !blind;
+    for (const action of remedies) answered = (await offer(incidentId, action, derived)) && answered;
+    return answered;
   }
 
-  async function offer(incidentId: string, action: Action, derived: readonly Action[]): Promise<void> {
+  /** False when the cluster did not answer, so that the remedy could not be prepared. */
+  async function offer(incidentId: string, action: Action, derived: readonly Action[]): Promise<boolean> {
     const incident = incidents.get(incidentId);
-    if (incident === null || incident.state !== "open" || incident.joined !== null) return;
+    if (incident === null || incident.state !== "open" || incident.joined !== null) return true;
 
     const automatic = incident.route === "autofix" && incident.allow.includes(action.kind);
     const proposal = await prepared(incident, action, automatic ? "autofix" : "person", derived);
+    if (proposal === "unanswered") return false;
     if (proposal !== null && proposal.state === "pending") await settle(proposal);
+    return true;
   }
 
   async function settle({ id, origin }: Proposal): Promise<void> {
@@ -84,7 +95,7 @@ export function createPipeline(stages: Stages, log: Log, stopping: AbortSignal):
     action: Action,
     origin: "person" | "autofix",
     derived: readonly Action[],
-  ): Promise<Proposal | null> {
+  ): Promise<Proposal | "unanswered" | null> {
     try {
       return await propose.propose({
         action,
@@ -102,7 +113,7 @@ export function createPipeline(stages: Stages, log: Log, stopping: AbortSignal):
         target: action.target,
         reason: error.message,
       });
-      return null;
+      return error.retryable ? "unanswered" : null;
     }
   }
 

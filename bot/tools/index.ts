@@ -45,8 +45,8 @@ export interface ToolRun {
   look<N extends ToolName>(name: N, args: ArgsOf<N>): Promise<Seen<DataOf<N>>>;
   /** For a model: names and arguments as it wrote them. Throws as `look`. */
   call(name: string, args: string): Promise<Evidence>;
-  /** Looks that went to the cluster, and looks answered from memory. */
-  calls(): { made: number; remembered: number };
+  /** Looks that went to the cluster, looks answered from memory, and those to which no answer came that may come another time. */
+  calls(): { made: number; remembered: number; unanswered: number };
   /** What was kept so far, oldest first. */
   evidence(): readonly Evidence[];
 }
@@ -95,9 +95,10 @@ export function createToolbox({
     const memory = new Map<string, Promise<Seen<unknown>>>();
     const kept: Evidence[] = [];
     let remembered = 0;
+    let unanswered = 0;
 
     return {
-      calls: () => ({ made: memory.size, remembered }),
+      calls: () => ({ made: memory.size, remembered, unanswered }),
       evidence: () => [...kept],
       async look<N extends ToolName>(name: N, args: ArgsOf<N>) {
         // The registry pairs each name with its tool, which TypeScript cannot follow through an index.
@@ -131,7 +132,15 @@ export function createToolbox({
 
     async function perform(name: ToolName, tool: Tool, args: unknown): Promise<Seen<unknown>> {
       signal.throwIfAborted();
-      const { text, data, unseen, charts = [] } = await tool.run(args, contextOf());
+      const {
+        text,
+        data,
+        unseen,
+        charts = [],
+      } = await tool.run(args, contextOf()).catch((error: unknown) => {
+        if (error instanceof StewardError && error.retryable) unanswered++;
+        throw error;
+      });
       const evidence: Evidence = {
         id: newId(),
         incidentId,
