@@ -6,7 +6,9 @@ export interface ApiAnswer {
 
 export interface ApiClient {
   readonly url: string;
-  get(path: string): Promise<ApiAnswer>;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<ApiAnswer>;
+  /** A response to be read as it comes. */
+  open(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response>;
   post(path: string, body?: unknown, headers?: Readonly<Record<string, string>>): Promise<ApiAnswer>;
   /** Makes the first admin and keeps the session. */
   setup(token: string, username: string, password: string): Promise<ApiAnswer>;
@@ -47,7 +49,8 @@ export function createApiClient(url: string, deadlineMs = 10_000, session = ""):
 
   return {
     url,
-    get: (path) => call("GET", path),
+    get: (path, headers) => call("GET", path, undefined, headers),
+    open: (path, headers, signal) => fetch(new URL(path, url), { headers: { cookie, ...headers }, signal }),
     post: (path, body = {}, headers) => call("POST", path, body, headers),
     at: (moved) => createApiClient(moved, deadlineMs, cookie),
     setup: (token, username, password) => call("POST", "/api/v1/setup", { token, username, password }),
