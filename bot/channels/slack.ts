@@ -211,8 +211,7 @@ export function createSlack({ settings, locale, clock, log, timing = standardTim
   /** Loads the SDK and finds out who Steward is. Done once; a failure is tried again with the next connection. */
   async function prepare(): Promise<Ready> {
     if (ready !== null) return ready;
-    // CommonJS: in the bundle, as in Node, the whole of it is the default, and only that is there under both.
-    const { default: bolt } = await import("@slack/bolt");
+    const bolt = await import("./slack/sdk.ts");
     const options = () => ({
       slackApiUrl: apiUrl,
       logger,
