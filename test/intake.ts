@@ -1,5 +1,6 @@
 /** The way of an alert up to its incident, over a real store: ingest, queue, incidents, and a desk that shows what people see. */
 import type { IncomingHttpHeaders } from "node:http";
+import type { Alertmanager } from "../bot/edges.ts";
 import { createHeartbeat, type Heartbeat } from "../bot/heartbeat.ts";
 import { createIncidents, type Incidents } from "../bot/incident.ts";
 import { createIngest, type Ingest, type IngestAnswer } from "../bot/ingest/alertmanager.ts";
@@ -47,6 +48,7 @@ export interface IntakeOptions {
   rules?: readonly unknown[];
   credentials?: Partial<CredentialsConfig>;
   findRoot?: FindRoot;
+  alertmanager?: Alertmanager;
   capacity?: number;
   workers?: number;
   redact?: Redactor;
@@ -100,6 +102,7 @@ export function openIntake(options: IntakeOptions = {}): Intake {
     rules: rulesInForce((options.rules ?? []).map((rule) => Rule.parse(rule))),
     notify,
     withdraw: (incidentId, why) => void withdrawn.push({ incidentId, why }),
+    alertmanager: options.alertmanager ?? null,
     clock,
     log,
     locale: "en",

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createClock } from "../bot/adapters/clock.ts";
 import { createCluster } from "../bot/adapters/kubernetes.ts";
 import { openStore } from "../bot/adapters/sqlite.ts";
-import type { Clock, Cluster, Log } from "../bot/edges.ts";
+import type { Clock, Cluster, Log, Prometheus } from "../bot/edges.ts";
 import { createInvestigate, type Investigate } from "../bot/investigate.ts";
 import { playbookFor } from "../bot/playbooks/index.ts";
 import type { Playbook } from "../bot/playbooks/playbook.ts";
@@ -44,6 +44,7 @@ export interface LabOptions {
   reader?: string;
   playbook?: Playbook;
   bytesPerResult?: number;
+  prometheus?: Prometheus;
 }
 
 export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -74,8 +75,9 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
     log: quiet,
     env: {},
   });
+  const prometheus = options.prometheus ?? null;
   const limits = options.bytesPerResult === undefined ? {} : { limits: { bytesPerResult: options.bytesPerResult } };
-  const toolbox = createToolbox({ read: cluster.read, store, clock, ownNamespace: "steward", ...limits });
+  const toolbox = createToolbox({ read: cluster.read, store, clock, ownNamespace: "steward", prometheus, ...limits });
   const told: { investigation: string; facts: readonly string[]; conclusion: string | null }[] = [];
   const investigate = createInvestigate({
     store,

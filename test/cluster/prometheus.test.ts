@@ -109,7 +109,8 @@ async function closeLoop(ground: Ground, api: ApiClient, namespace: string): Pro
     "the alert is an incident, diagnosed, with a remedy",
     async () => {
       const [found] = await mine();
-      return found !== undefined && found.diagnosis !== null && found.approvals.length > 0 ? found : null;
+      if (found !== undefined && found.diagnosis !== null && found.approvals.length > 0) return found;
+      throw new Error(JSON.stringify(found));
     },
     45_000,
   );
