@@ -21,7 +21,7 @@ export function viewOf(locale: Locale): View {
     times: createTimes("Asia/Shanghai"),
     linkHosts: new Set(["runbooks.prometheus-operator.dev", "grafana.example.com"]),
     silences: true,
-    buttonId: () => "a".repeat(26),
+    buttonId: (action, proposalId) => `${action}${proposalId === null ? "" : "x"}`.padEnd(26, "a"),
   };
 }
 
