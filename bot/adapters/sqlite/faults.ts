@@ -13,6 +13,12 @@ const explained: readonly (readonly [code: string, text: string])[] = [
   ["SQLITE_IOERR", "cannot be read or written"],
   ["SQLITE_PERM", "may not be opened by this user"],
   ["SQLITE_PROTOCOL", "cannot be locked"],
+  // Before SQLite has a say: the file is made by us.
+  ["EISDIR", "is a directory"],
+  ["EROFS", "is read-only"],
+  ["EACCES", "may not be opened by this user"],
+  ["EPERM", "may not be opened by this user"],
+  ["ENOSPC", "cannot grow: the disk is full"],
 ];
 
 /** What an operator can do something about, as `unavailable`; the process exits 3 on it, or turns not ready. */
@@ -20,9 +26,14 @@ export function storeFault(path: string, text: string, detail: ErrorDetail = {})
   return new StewardError("unavailable", `the store ${path} ${text}`, detail);
 }
 
-/** SQLite's own faults become `unavailable` in words; everything else, a broken constraint for one, passes unchanged. */
+/** SQLite's and the system's own faults become `unavailable` in words; everything else, a broken constraint for one, passes unchanged. */
 export function asStoreFault(error: unknown, path: string): unknown {
-  if (!(error instanceof Database.SqliteError)) return error;
-  const known = explained.find(([code]) => error.code.startsWith(code));
+  const code = codeOf(error);
+  const known = explained.find(([start]) => code.startsWith(start));
   return known === undefined ? error : storeFault(path, known[1], { cause: error });
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof Database.SqliteError) return error.code;
+  return error instanceof Error && "syscall" in error && "code" in error ? String(error.code) : "";
 }
