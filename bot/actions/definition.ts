@@ -80,5 +80,12 @@ export const opAnnotation = "steward.io/op";
 
 const workloadKinds = ["deployments", "statefulsets", "daemonsets"] as const;
 
+/** What verification needs of any changed object: to look at it, and to hear of its changes. */
+export const watchWorkloads: RbacRule = {
+  apiGroups: ["apps"],
+  resources: [...workloadKinds, "replicasets"],
+  verbs: ["get", "watch"],
+};
+
 /** The rule for patching workloads, common to all kinds that change a template. */
 export const patchWorkloads: RbacRule = { apiGroups: ["apps"], resources: [...workloadKinds], verbs: ["patch"] };

@@ -1,7 +1,7 @@
 import type { ActionOf } from "../../shared/action.ts";
 import { StewardError } from "../../shared/errors.ts";
 import { controllerOf, listField, stringField } from "../../shared/kube.ts";
-import type { ActionDef } from "./definition.ts";
+import { type ActionDef, watchWorkloads } from "./definition.ts";
 import { deleteRequest } from "./patch.ts";
 import { named } from "./workload.ts";
 
@@ -10,7 +10,7 @@ const recreating = new Set(["ReplicaSet", "StatefulSet", "DaemonSet", "Job", "Re
 
 /** `kubectl delete pod`, of a pod that its owner makes anew. */
 export const deletePod: ActionDef<ActionOf<"delete">> = {
-  rbac: { act: [{ apiGroups: [""], resources: ["pods"], verbs: ["delete"] }], read: [] },
+  rbac: { act: [{ apiGroups: [""], resources: ["pods"], verbs: ["delete"] }], read: [watchWorkloads] },
   summary({ target }, { object }, locale) {
     const owner = controllerOf(object);
     const by = owner === undefined ? "" : `${owner.kind.toLowerCase()}/${owner.name}`;

@@ -1,6 +1,6 @@
 import type { ActionOf } from "../../shared/action.ts";
 import { field } from "../../shared/kube.ts";
-import { type ActionDef, patchWorkloads } from "./definition.ts";
+import { type ActionDef, patchWorkloads, watchWorkloads } from "./definition.ts";
 import { patchRequest, same, setEntries } from "./patch.ts";
 import { containerPath, containersOf, refusePaused, rolloutIsCritical, templatePath } from "./workload.ts";
 
@@ -8,7 +8,7 @@ const restartedAt = "kubectl.kubernetes.io/restartedAt";
 
 /** `kubectl rollout restart`: a new time in the template's annotations makes a new rollout of the same template. */
 export const restart: ActionDef<ActionOf<"restart">> = {
-  rbac: { act: [patchWorkloads], read: [] },
+  rbac: { act: [patchWorkloads], read: [watchWorkloads] },
   summary: ({ target }, _, locale) => ({ en: `Restart ${target}`, "zh-CN": `重启 ${target}` })[locale],
   kubectl: ({ target, namespace }) => `kubectl rollout restart ${target} -n ${namespace}`,
   risk: (_, target) => (rolloutIsCritical(target) ? "critical" : "high"),

@@ -3,7 +3,7 @@ import type { ActionOf } from "../../shared/action.ts";
 import { StewardError } from "../../shared/errors.ts";
 import { controllerOf, field, type KubeObject, kinds, numberField } from "../../shared/kube.ts";
 import type { ClusterReader } from "../edges.ts";
-import { type ActionDef, opAnnotation, patchWorkloads } from "./definition.ts";
+import { type ActionDef, opAnnotation, patchWorkloads, watchWorkloads } from "./definition.ts";
 import { patchRequest, same } from "./patch.ts";
 import { selectorText } from "./target.ts";
 import { containersOf, named, refusePaused, rolloutIsCritical, templatePath } from "./workload.ts";
@@ -32,7 +32,7 @@ interface Revision {
 export const rollback: ActionDef<ActionOf<"rollback">> = {
   rbac: {
     act: [patchWorkloads],
-    read: [{ apiGroups: ["apps"], resources: ["replicasets", "controllerrevisions"], verbs: ["list"] }],
+    read: [watchWorkloads, { apiGroups: ["apps"], resources: ["replicasets", "controllerrevisions"], verbs: ["list"] }],
   },
   summary({ target, toRevision }, { object }, locale) {
     const images = containersOf(object).map(({ container }) => String(field(container, "image")));

@@ -1,7 +1,7 @@
 import type { ActionOf } from "../../shared/action.ts";
 import { StewardError } from "../../shared/errors.ts";
 import { controllerOf } from "../../shared/kube.ts";
-import type { ActionDef } from "./definition.ts";
+import { type ActionDef, watchWorkloads } from "./definition.ts";
 import { patchRequest, pointer, same } from "./patch.ts";
 import { named, wantedReplicas } from "./workload.ts";
 
@@ -9,7 +9,7 @@ import { named, wantedReplicas } from "./workload.ts";
 export const scale: ActionDef<ActionOf<"scale">> = {
   rbac: {
     act: [{ apiGroups: ["apps"], resources: ["deployments", "statefulsets", "replicasets"], verbs: ["patch"] }],
-    read: [{ apiGroups: ["autoscaling"], resources: ["horizontalpodautoscalers"], verbs: ["list"] }],
+    read: [watchWorkloads, { apiGroups: ["autoscaling"], resources: ["horizontalpodautoscalers"], verbs: ["list"] }],
   },
   summary({ target, replicas }, { object }, locale) {
     const now = wantedReplicas(object);

@@ -1,7 +1,7 @@
 import type { ActionOf } from "../../shared/action.ts";
 import { StewardError } from "../../shared/errors.ts";
 import { stringField } from "../../shared/kube.ts";
-import { type ActionDef, patchWorkloads } from "./definition.ts";
+import { type ActionDef, patchWorkloads, watchWorkloads } from "./definition.ts";
 import { patchRequest, pointer, same } from "./patch.ts";
 import { containerNamed, containerPath, named, refusePaused, rolloutIsCritical } from "./workload.ts";
 
@@ -9,7 +9,7 @@ const lists = ["containers", "initContainers"] as const;
 
 /** `kubectl set image`, for one container of the template. */
 export const setImage: ActionDef<ActionOf<"setImage">> = {
-  rbac: { act: [patchWorkloads], read: [] },
+  rbac: { act: [patchWorkloads], read: [watchWorkloads] },
   summary({ target, container, image }, { object }, locale) {
     const now = stringField(containerNamed(object, container, lists).container, "image") ?? "";
     return {

@@ -2,7 +2,7 @@ import type { ActionOf } from "../../shared/action.ts";
 import { StewardError } from "../../shared/errors.ts";
 import { field, type KubeObject, parseQuantity, stringField } from "../../shared/kube.ts";
 import type { Locale } from "../../shared/locale.ts";
-import { type ActionDef, type FieldPath, patchWorkloads } from "./definition.ts";
+import { type ActionDef, type FieldPath, patchWorkloads, watchWorkloads } from "./definition.ts";
 import { patchRequest, same, setEntries } from "./patch.ts";
 import { containerNamed, containerPath, named, refusePaused, rolloutIsCritical } from "./workload.ts";
 
@@ -20,7 +20,7 @@ interface Change {
 
 /** `kubectl set resources`, for one container: named entries are set, all others stay. */
 export const setResources: ActionDef<SetResources> = {
-  rbac: { act: [patchWorkloads], read: [] },
+  rbac: { act: [patchWorkloads], read: [watchWorkloads] },
   summary(action, { object }, locale) {
     const changes = changesOf(action, object);
     const only = changes[0];
