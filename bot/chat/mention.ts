@@ -1,5 +1,5 @@
 import { foreign, foreignBlock, own } from "../../cards/text.ts";
-import { unreachable } from "../../shared/errors.ts";
+import { StewardError, unreachable } from "../../shared/errors.ts";
 import type { MentionEvent } from "../edges.ts";
 import {
   accountUnknown,
@@ -135,7 +135,8 @@ export function createMention(context: ChatContext): (event: MentionEvent) => Pr
       mouth.reply(to, proposalSaid(proposal, words));
     } catch (error) {
       const said = refusalFor(error, who, event, words);
-      if (who.user === null) mouth.tell(to, said);
+      // What a person may not do is between them and Steward; what was not understood or not found helps who reads along.
+      if (who.user === null || (error instanceof StewardError && error.code === "forbidden")) mouth.tell(to, said);
       else mouth.reply(to, said);
     }
   }

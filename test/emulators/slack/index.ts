@@ -13,6 +13,8 @@ export interface SlackEmulator extends Emulator {
   readonly botToken: string;
   /** Whether this workspace takes `container` blocks. */
   containers(on: boolean): void;
+  /** The next `times` messages arrive, but the app never hears so. */
+  swallowAnswers(times: number): void;
 }
 
 const team = "T1";
@@ -51,7 +53,7 @@ export async function startSlack(): Promise<SlackEmulator> {
   const triggers = new Map<string, { user: string; until: number }>();
   const responses = new Map<string, { user: string; channel: string; uses: number; until: number }>();
   const views: View[] = [];
-  const faults = { refuse: false, badCredentials: false, limited: 0, retryAfter: 1, failing: 0 };
+  const faults = { refuse: false, badCredentials: false, limited: 0, retryAfter: 1, failing: 0, swallow: 0 };
   const counts = { attempts: 0, calls: 0, events: 0 };
 
   const server = createServer((request, response) => {
@@ -97,6 +99,11 @@ export async function startSlack(): Promise<SlackEmulator> {
       return;
     }
     const result = api(method, new URLSearchParams(body), request.headers.authorization ?? "");
+    if (method === "chat.postMessage" && faults.swallow > 0) {
+      faults.swallow -= 1;
+      request.socket.destroy();
+      return;
+    }
     if (!result.ok && result.error === "ratelimited") response.writeHead(429, { "Retry-After": "2" });
     else response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify(result));
@@ -397,6 +404,9 @@ export async function startSlack(): Promise<SlackEmulator> {
     },
     containers(on) {
       world.settings.containers = on;
+    },
+    swallowAnswers(times) {
+      faults.swallow = times;
     },
     async stop() {
       sockets.stop();
