@@ -26,6 +26,7 @@ import { createIncidents } from "./incident.ts";
 import { createIngest } from "./ingest/alertmanager.ts";
 import { createInvestigate } from "./investigate.ts";
 import type { Leader } from "./leader.ts";
+import { createLinkWatch } from "./link-watch.ts";
 import { countSteps, type Metrics, type Snapshot } from "./metrics.ts";
 import { createNotify } from "./notify.ts";
 import { createOutbox } from "./outbox.ts";
@@ -280,6 +281,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     },
     identity,
   };
+  const linkWatch = createLinkWatch({ store, channels: channels.all, notify, clock, locale, timezone });
   const chat = createChat({
     store,
     identity,
@@ -327,6 +329,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
       clock.every(5_000, () => {
         for (const incidentId of incidents.tick()) lookInto(incidentId);
         heartbeat.tick();
+        linkWatch.tick();
       }),
       audit.start(),
       scheduleBackups({ ...config.backup, dir: config.backup.dir ?? join(config.data, "backups"), store, clock, log }),
