@@ -272,7 +272,10 @@ export interface ClickAnswer {
   card: Card | null;
 }
 
-/** What comes in. Neither throws, and neither waits for the cluster or another platform. */
+/**
+ * What comes in. Neither throws, and neither waits for the cluster or another platform; but a click may wait up to 1.5 s for its card to be on
+ * record, so a platform whose deadline is near acknowledges by itself.
+ */
 export interface ChannelHandlers {
   click(event: ClickEvent): Promise<ClickAnswer>;
   mention(event: MentionEvent): Promise<void>;

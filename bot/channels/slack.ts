@@ -145,23 +145,26 @@ export function createSlack({ settings, locale, clock, log, timing = standardTim
     }
   }
 
-  /** Tries a card as it should be, then without folding, then as text with what to type: it arrives in one of these. */
+  /**
+   * Tries a card as it should be, then without folding, then as text with what to type: it arrives in one of these. A workspace that takes it only
+   * without folding is not asked again until the next start.
+   */
   async function asTaken<T>(card: Card, deliver: (content: SlackMessage) => Promise<T>): Promise<T> {
-    try {
-      return await deliver(renderSlack(card, { folding }));
-    } catch (error) {
-      if (!(error instanceof StewardError) || error.code !== "invalid") throw error;
-      log.warn("Slack does not take this card as it is", { channel: name, folding, error: error.message });
-    }
-    if (folding) {
-      folding = false;
+    const forms = [
+      ...(folding ? [true, false] : [false]).map((fold) => () => renderSlack(card, { folding: fold })),
+      asText,
+    ];
+    for (const [i, form] of forms.entries()) {
       try {
-        return await deliver(renderSlack(card, { folding }));
+        const done = await deliver(form(card));
+        if (folding && i === 1) folding = false;
+        return done;
       } catch (error) {
-        if (!(error instanceof StewardError) || error.code !== "invalid") throw error;
+        if (!(error instanceof StewardError) || error.code !== "invalid" || i === forms.length - 1) throw error;
+        log.warn("Slack does not take this card as it is", { channel: name, form: i, error: error.message });
       }
     }
-    return deliver(asText(card));
+    throw new StewardError("internal", "a card has no form at all");
   }
 
   async function post(chat: string, thread: string | null, content: SlackMessage, key?: string): Promise<string> {

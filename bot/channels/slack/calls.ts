@@ -33,7 +33,7 @@ const answers: Readonly<Record<string, ErrorCode>> = {
 const mendable: ReadonlySet<ErrorCode> = new Set(["unauthenticated", "forbidden", "unavailable"]);
 
 /** The words of an answer that refuses; null for every other error. */
-export function answerOf(error: unknown): string | null {
+function answerOf(error: unknown): string | null {
   const data = field(error, "data");
   const said = field(data, "error");
   return typeof said === "string" ? said : null;
