@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { StewardError } from "../shared/errors.ts";
 import { kinds } from "../shared/kube.ts";
+import { lint } from "../shared/policy-lint.ts";
 import { createRedactor } from "../shared/redact.ts";
 import { createCluster } from "./adapters/kubernetes.ts";
 import { openStore } from "./adapters/sqlite.ts";
@@ -20,9 +21,9 @@ import { version } from "./version.ts";
 export interface App {
   /**
    * Listens, and serves as soon as the Lease and the lock on the store are free. Resolves when it serves, or when it is known that it
-   * stands by. Throws `unavailable` when the store cannot be used, and what listening throws.
+   * stands by; `serving` then resolves when it serves. Both throw `unavailable` when the store cannot be used, and `start` what listening throws.
    */
-  start(): Promise<{ port: number }>;
+  start(): Promise<{ port: number; serving: Promise<void> }>;
   /** Takes nothing new, lets what is under way come to a safe place within `ms`, and gives the Lease and the store back. */
   stop(ms: number): Promise<void>;
 }
@@ -63,14 +64,14 @@ export function createApp(config: Config, { clock, log, env }: AppEdges): App {
 
   return { start, stop };
 
-  async function start(): Promise<{ port: number }> {
+  async function start(): Promise<{ port: number; serving: Promise<void> }> {
     warnOfUnbuilt(config, log);
-    const listening = await http.start();
+    warnOfRules(config, log);
+    const { port } = await http.start();
     const serving = serve();
-    serving.catch(() => undefined); // who waits for it sees it; a stop during a standby is not an error
-    const standby = untilStandby();
-    await Promise.race([serving, standby]);
-    return listening;
+    serving.catch(() => undefined); // who waits for it sees it
+    await Promise.race([serving, untilStandby()]);
+    return { port, serving };
   }
 
   async function serve(): Promise<void> {
@@ -131,8 +132,8 @@ export function createApp(config: Config, { clock, log, env }: AppEdges): App {
   }
 
   async function untilStandby(): Promise<void> {
-    while (phase !== "standby" && leader?.state() !== "standby") await clock.sleep(50, stopping.signal);
-    phase = "standby";
+    while (phase === "starting" && leader?.state() !== "standby") await clock.sleep(50, stopping.signal);
+    if (phase === "starting") phase = "standby";
   }
 
   function readiness(): Readiness {
@@ -185,5 +186,13 @@ function warnOfUnbuilt(config: Config, log: Log): void {
   };
   for (const [setting, value] of Object.entries(unbuilt)) {
     if (value !== null) log.warn("this setting is read, but this version does not use it yet", { setting });
+  }
+}
+
+/** A rule that can never match, or a setting of one that does nothing, is said with its place (SPEC 17). */
+function warnOfRules({ policy: { rules, places }, locale }: Config, log: Log): void {
+  for (const { index, rule, text } of lint(rules, locale)) {
+    const { file = null, line = null } = places[index] ?? {};
+    log.warn("a rule of the policy cannot have been meant so", { rule, file, line, problem: text });
   }
 }

@@ -57,6 +57,7 @@ export function loadConfig(input: ConfigInput): Config {
     ...(parsed.success ? [] : describeIssues(parsed.error, source)),
     ...policy.faults,
     ...missingFiles(source, input, [
+      ["cluster", "kubeconfig"],
       ["http", "tls", "cert"],
       ["http", "tls", "key"],
     ]),

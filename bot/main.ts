@@ -4,7 +4,7 @@ import { StewardError } from "../shared/errors.ts";
 import { createRedactor } from "../shared/redact.ts";
 import { createClock } from "./adapters/clock.ts";
 import { createLog } from "./adapters/log.ts";
-import { createApp } from "./app.ts";
+import { type App, createApp } from "./app.ts";
 import { type Config, ConfigError, loadConfig, ownSecrets } from "./config.ts";
 
 /** 2: the configuration or the command line is wrong. 3: the store cannot be used. 1: anything else. */
@@ -16,7 +16,7 @@ const drainMs = 20_000;
 const config = configure();
 const log = createLog({ redactor: createRedactor({ key: "steward", own: ownSecrets(config) }) });
 const clock = createClock((error) => log.error("periodic work failed", { error: String(error) }));
-const app = createApp(config, { clock, log, env: process.env });
+let leaving = false;
 
 // An error nobody caught leaves a state nobody knows. Everything that counts is on disk, and a restart recovers from it.
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
@@ -29,9 +29,11 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   });
 }
 
+const app = make();
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   process.once(signal, () => {
     log.info("stopping", { signal });
+    leaving = true;
     app.stop(drainMs).then(
       () => process.exit(0),
       (error: unknown) => {
@@ -43,12 +45,36 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 }
 
 try {
-  const { port } = await app.start();
+  const { port, serving } = await app.start();
   log.info("listening", { port, cluster: config.cluster.name });
+  await serving;
 } catch (error) {
+  // A standby that is told to leave never served.
+  if (!leaving) {
+    // Whoever waits for the Lease should not wait for one who cannot use it.
+    await app.stop(0).catch(() => undefined);
+    refuse(error);
+  }
+}
+
+function make(): App {
+  try {
+    return createApp(config, { clock, log, env: process.env });
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+/** Ends the process with what kept it from its work. */
+function refuse(error: unknown): never {
   if (!(error instanceof StewardError)) throw error;
   log.error("cannot start", { error: error.message });
-  process.exit(error.code === "unavailable" ? exitCodes.store : exitCodes.failed);
+  process.exit(exitCodeOf(error.code));
+}
+
+function exitCodeOf(code: StewardError["code"]): number {
+  if (code === "unavailable") return exitCodes.store;
+  return code === "invalid" ? exitCodes.usage : exitCodes.failed;
 }
 
 function configure(): Config {

@@ -11,7 +11,7 @@ import { routes } from "./routes/index.ts";
 import type { HttpMetrics, Readiness } from "./services.ts";
 
 export interface HttpServer {
-  /** Listens; from then on health is answered, and everything else with `unavailable` until a backend is attached. */
+  /** Throws `conflict` when the address is taken. Listens; from then on health is answered, and everything else with `unavailable` until a backend is attached. */
   start(): Promise<{ port: number }>;
   attach(backend: Backend): void;
   /** Takes the backend away again: what comes now is answered `unavailable` with the state of `readiness`. */
@@ -67,9 +67,20 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   return {
     async start() {
       await new Promise<void>((resolve, reject) => {
-        server.once("error", reject);
+        const refused = (error: NodeJS.ErrnoException) =>
+          reject(
+            new StewardError(
+              "conflict",
+              `cannot listen on ${http.host}:${http.port} (${error.code ?? error.message})`,
+              {
+                path: "http",
+                cause: error,
+              },
+            ),
+          );
+        server.once("error", refused);
         server.listen(http.port, http.host, () => {
-          server.off("error", reject);
+          server.off("error", refused);
           resolve();
         });
       });
