@@ -15,8 +15,15 @@ export interface BotProcess {
   kill(signal: "SIGKILL" | "SIGTERM"): Promise<number | string>;
 }
 
-/** The command that `npm start` runs: the bundle. */
-export const botCommand = [process.execPath, join(import.meta.dirname, "../dist/steward.mjs")] as const;
+/**
+ * The command that `npm start` runs: the bundle. In a storm V8 would let its young generation grow to 128 MB, which no heap limit counts; held
+ * small, the same storm is taken in with 60 MB less.
+ */
+export const botCommand = [
+  process.execPath,
+  "--max-semi-space-size=8",
+  join(import.meta.dirname, "../dist/steward.mjs"),
+] as const;
 
 /**
  * Starts the real bot as a process of its own, with `config` as its file in `folder`, and waits for its "listening" line.
