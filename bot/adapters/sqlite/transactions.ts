@@ -19,6 +19,10 @@ export interface Writer {
   latestAt: Date;
 }
 
+/** A commit that is shared waits for so many turns, and is large enough with so many members. */
+const mostTurns = 8;
+const mostMembers = 64;
+
 interface Member {
   run(): void;
   settle(fault: { error: unknown } | null): void;
@@ -91,7 +95,7 @@ export function createTransactions({ db, path, clock, epoch, latestAt }: Writer)
   function group<T>(fn: (now: Date) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       let result: { value: T } | null = null;
-      if (waiting.length === 0) setImmediate(flush);
+      if (waiting.length === 0) flushSoon(0, 0);
       waiting.push({
         run() {
           result = { value: nested(fn) };
@@ -101,6 +105,18 @@ export function createTransactions({ db, path, clock, epoch, latestAt }: Writer)
           else reject(fault?.error);
         },
       });
+    });
+  }
+
+  /**
+   * Under load a commit waits for a few more turns of the event loop, as long as each brings somebody: the disk is asked once for all of them.
+   * One that comes alone is not held up by it.
+   */
+  function flushSoon(seen: number, turns: number): void {
+    setImmediate(() => {
+      const grew = waiting.length > seen;
+      if (grew && turns < mostTurns && waiting.length < mostMembers) flushSoon(waiting.length, turns + 1);
+      else flush();
     });
   }
 
