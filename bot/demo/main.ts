@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { Card } from "../../cards/card.ts";
 import { kubectlHint, renderTerminal } from "../../cards/render/terminal.ts";
 import { type KubeObject, kinds, listField, stringField } from "../../shared/kube.ts";
-import type { Locale } from "../../shared/locale.ts";
+import { type Locale, locales } from "../../shared/locale.ts";
 import { createClock } from "../adapters/clock.ts";
 import { createCluster } from "../adapters/kubernetes.ts";
 import { createLog } from "../adapters/log.ts";
@@ -18,23 +18,20 @@ import { createApp } from "../app.ts";
 import { loadConfig } from "../config.ts";
 import { demoOrders, demoWorld } from "../sandbox/demo-world.ts";
 import { startSandbox } from "../sandbox/index.ts";
-import { createScreen } from "./screen.ts";
+import { createScreen, type Screen } from "./screen.ts";
 import { connectSteward } from "./steward.ts";
 import { badRelease, outOfMemory, proof, restartNginx, type Stage } from "./stories.ts";
 import { demoWords } from "./words.ts";
 
 const webhookToken = "demo";
+/** States of a card that are over in a moment. */
+const passing: ReadonlySet<string> = new Set(["approved", "executing", "verifying"]);
 /** The longest any single step of a story may take. */
 const stepMs = 30_000;
 
-const { values } = parseArgs({
-  options: {
-    auto: { type: "boolean", default: false },
-    locale: { type: "string", default: "en" },
-    keep: { type: "boolean", default: false },
-  },
-});
-const locale: Locale = values.locale === "zh-CN" ? "zh-CN" : "en";
+const usage = `usage: npm run demo [-- --auto] [--locale ${locales.join("|")}] [--keep]`;
+const values = options();
+const { locale } = values;
 const interactive = !values.auto && process.stdin.isTTY === true && process.stdout.isTTY === true;
 
 process.exitCode = await run();
@@ -45,7 +42,8 @@ async function run(): Promise<number> {
     write: (text) => process.stdout.write(text),
     live: process.stdout.isTTY === true,
     colour: process.stdout.isTTY === true && !process.env["NO_COLOR"],
-    columns: process.stdout.columns ?? 96,
+    size: () => ({ columns: process.stdout.columns ?? 96, rows: process.stdout.rows ?? 40 }),
+    more: words.more,
   });
   const folder = mkdtempSync(join(tmpdir(), "steward-demo-"));
   const logFile = join(folder, "steward.log");
@@ -80,7 +78,7 @@ async function run(): Promise<number> {
         now: clock.now(),
         hint: kubectlHint,
       });
-      screen.card(cardId, state, text.split("\n"));
+      screen.card(cardId, { state, passing: passing.has(state), lines: text.split("\n") });
     }, ended.signal);
     shown.catch((error: unknown) => {
       if (!ended.signal.aborted) log.error("the stream of cards broke", { error });
@@ -93,7 +91,11 @@ async function run(): Promise<number> {
       follow: (ids) => {
         followed = new Set(ids);
       },
-      decide: (code) => (interactive ? askAtTerminal(words.ask(code)) : Promise.resolve("approve")),
+      async decide({ code, summary }) {
+        if (interactive) return askAtTerminal(screen, words.ask(code, summary));
+        screen.say(`\n> kubectl steward approve ${code}\n `);
+        return "approve";
+      },
       pause: (ms) => clock.sleep(interactive || screen.live ? ms : Math.min(ms, 200)),
       async until(what, probe) {
         const end = clock.now().getTime() + stepMs;
@@ -113,11 +115,10 @@ async function run(): Promise<number> {
     };
 
     screen.say(words.intro);
-    await outOfMemory(stage);
+    const trail = [...(await outOfMemory(stage))];
     sandbox.apply([demoOrders("bad")]);
-    await badRelease(stage);
-    await restartNginx(stage);
-    await proof(stage);
+    trail.push(...(await badRelease(stage)), ...(await restartNginx(stage)));
+    await proof(stage, trail);
     screen.heading(words.done);
     return 0;
   } catch (error) {
@@ -130,6 +131,26 @@ async function run(): Promise<number> {
     await app.stop(2_000);
     await sandbox.stop();
     if (process.exitCode === 0 && !values.keep) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function options(): { auto: boolean; keep: boolean; locale: Locale } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        auto: { type: "boolean", default: false },
+        locale: { type: "string", default: "en" },
+        keep: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+    const spoken = locales.find((known) => known === values.locale);
+    if (spoken !== undefined && !values.help) return { ...values, locale: spoken };
+    process.stderr.write(`${usage}\n`);
+    process.exit(values.help ? 0 : 2);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage}\n`);
+    process.exit(2);
   }
 }
 
@@ -159,8 +180,8 @@ function isCrashLooping(pod: KubeObject): boolean {
 }
 
 /** One key: y or a approves, n or d denies; Ctrl-C ends the demo. */
-function askAtTerminal(question: string): Promise<"approve" | "deny"> {
-  process.stdout.write(`\n   ${question}`);
+function askAtTerminal(screen: Screen, question: string): Promise<"approve" | "deny"> {
+  screen.ask(question);
   emitKeypressEvents(process.stdin);
   process.stdin.setRawMode(true);
   process.stdin.resume();
@@ -174,7 +195,7 @@ function askAtTerminal(question: string): Promise<"approve" | "deny"> {
       process.stdin.off("keypress", onKey);
       process.stdin.setRawMode(false);
       process.stdin.pause();
-      process.stdout.write("\n\n");
+      screen.answered();
       if (answer === "stop") reject(new Error("stopped at the keyboard"));
       else resolve(answer);
     };

@@ -9,7 +9,7 @@ export interface Stage {
   words: DemoWords;
   /** Shows the cards of this incident or approval from now on; the others stay quiet. */
   follow(ids: readonly string[]): void;
-  decide(code: string): Promise<"approve" | "deny">;
+  decide(approval: Approval): Promise<"approve" | "deny">;
   /** A moment to read; short when nobody watches. */
   pause(ms: number): Promise<void>;
   /** Polls until the answer is not null. Throws with `what` at the deadline: a stage of the loop is broken. */
@@ -19,9 +19,12 @@ export interface Stage {
   now(): Date;
 }
 
+/** What a story must have left on the audit trail, each with success. */
+export type Trail = readonly string[];
+
 /** An OOMKilled deployment is diagnosed; the raised limit is approved, runs and is verified; the alert clears. */
-export async function outOfMemory(stage: Stage): Promise<void> {
-  const { steward, screen, words } = stage;
+export async function outOfMemory(stage: Stage): Promise<Trail> {
+  const { screen, words } = stage;
   screen.heading(words.outOfMemory.title);
   const alert = await crashLooping(stage, {
     namespace: "payment",
@@ -32,17 +35,16 @@ export async function outOfMemory(stage: Stage): Promise<void> {
   });
   const incident = await opened(stage, alert.body);
   const code = await diagnosedWithRemedy(stage, incident.id);
-  await approveAndWatch(stage, code, words.outOfMemory.denied);
-  await steward.alert(alert.resolved());
-  await stage.until("the incident is resolved", async () =>
-    (await steward.incident(incident.id)).state === "resolved" ? true : null,
-  );
-  await stage.pause(600);
+  await stage.pause(1_200);
+  const told = ["incident_open", "investigate", "propose_setResources"];
+  if (!(await decided(stage, code, words.outOfMemory.denied))) return [...told, "deny_setResources"];
+  await cleared(stage, incident.id, alert.resolved());
+  return [...told, ...ran("setResources"), "incident_resolve"];
 }
 
 /** A release that exits 1 in a dev namespace is rolled back without anybody's click, under the gate. */
-export async function badRelease(stage: Stage): Promise<void> {
-  const { steward, screen, words } = stage;
+export async function badRelease(stage: Stage): Promise<Trail> {
+  const { screen, words } = stage;
   screen.heading(words.badRelease.title);
   const alert = await crashLooping(stage, {
     namespace: "dev",
@@ -57,15 +59,12 @@ export async function badRelease(stage: Stage): Promise<void> {
   if (done.origin !== "autofix")
     throw new Error(`the rollback of dev/orders was not automatic but asked for by a ${done.origin}`);
   mustHaveSucceeded(done);
-  await steward.alert(alert.resolved());
-  await stage.until("the incident is resolved", async () =>
-    (await steward.incident(incident.id)).state === "resolved" ? true : null,
-  );
-  await stage.pause(600);
+  await cleared(stage, incident.id, alert.resolved());
+  return [...ran("rollback"), "incident_resolve"];
 }
 
 /** Somebody asks for a restart in plain kubectl; it is never done at once, it becomes an approval card. */
-export async function restartNginx(stage: Stage): Promise<void> {
+export async function restartNginx(stage: Stage): Promise<Trail> {
   const { steward, screen, words } = stage;
   screen.heading(words.restart.title);
   const line = "kubectl rollout restart deployment/nginx -n default";
@@ -75,24 +74,16 @@ export async function restartNginx(stage: Stage): Promise<void> {
     throw new Error(`the wish to restart nginx is ${asked.state}, not waiting for approval`);
   stage.follow([asked.id]);
   await stage.pause(1_200);
-  await approveAndWatch(stage, asked.code, words.restart.denied);
+  const approved = await decided(stage, asked.code, words.restart.denied);
+  return ["propose_restart", ...(approved ? ran("restart") : ["deny_restart"])];
 }
 
 /** The audit trail of all that was done, and its proof. */
-export async function proof(stage: Stage): Promise<void> {
+export async function proof(stage: Stage, needed: Trail): Promise<void> {
   const { steward, screen, words } = stage;
   stage.follow([]);
   screen.heading(words.proof.title);
   const rows = await steward.audit();
-  const needed = [
-    "approve_setResources",
-    "execute_setResources",
-    "verify_setResources",
-    "execute_rollback",
-    "verify_rollback",
-    "approve_restart",
-    "execute_restart",
-  ];
   for (const row of rows) {
     const when = row.timestamp.slice(11, 19);
     screen.say(
@@ -184,16 +175,32 @@ async function diagnosedWithRemedy({ steward, until }: Stage, incidentId: string
   return incident.approvals[0] ?? "";
 }
 
-async function approveAndWatch(stage: Stage, code: string, onDeny: string): Promise<void> {
+/** Answers whether it was approved; then it has run, and was verified. */
+async function decided(stage: Stage, code: string, onDeny: string): Promise<boolean> {
   const { steward, screen } = stage;
-  if ((await stage.decide(code)) === "deny") {
+  if ((await stage.decide(await steward.approval(code))) === "deny") {
     await steward.deny(code, "not now");
+    if ((await finished(stage, code)).state !== "denied") throw new Error(`${code} was denied and is not`);
+    await stage.pause(800);
     screen.say(onDeny);
-    return;
+    return false;
   }
   await steward.approve(code);
   mustHaveSucceeded(await finished(stage, code));
   await stage.pause(800);
+  return true;
+}
+
+async function cleared({ steward, until, pause }: Stage, incidentId: string, resolved: unknown): Promise<void> {
+  await steward.alert(resolved);
+  await until("the incident is resolved", async () =>
+    (await steward.incident(incidentId)).state === "resolved" ? true : null,
+  );
+  await pause(600);
+}
+
+function ran(action: string): Trail {
+  return ["approve", "execute", "verify"].map((verb) => `${verb}_${action}`);
 }
 
 const endings = new Set([
