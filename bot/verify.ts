@@ -63,6 +63,7 @@ const words = {
   podGone: { en: "the pod is gone", "zh-CN": "Pod 已删除" },
   podStays: { en: "the pod is still there", "zh-CN": "Pod 仍然存在" },
   cleared: { en: "alert cleared", "zh-CN": "告警已恢复" },
+  fires: { en: "the alert still fires", "zh-CN": "告警仍在触发" },
   firing: { en: "fix holds, alert still clearing", "zh-CN": "修复已生效，告警尚未恢复" },
   over: {
     en: "fix holds; the alert's own expression is no longer true, it is still clearing",
@@ -261,10 +262,12 @@ export function createVerify({ store, read, notify, expression, clock, log, sett
     });
     if (incidentId === null) return checks;
     const firing = store.incidents.countAlerts(incidentId).firing > 0;
-    return [...checks, { name: "alert", ok: !firing, text: firing ? firingText(truth) : words.cleared[locale] }];
+    const well = checks.every(({ ok }) => ok);
+    return [...checks, { name: "alert", ok: !firing, text: firing ? firingText(truth, well) : words.cleared[locale] }];
   }
 
-  function firingText(truth: Truth | null): string {
+  function firingText(truth: Truth | null, well: boolean): string {
+    if (!well) return words.fires[locale];
     if (truth === null) return words.firing[locale];
     if (truth.state === "unmeasured")
       return `${words.firing[locale]}${unmeasuredText(redactText(cleanLine(truth.why)))[locale]}`;

@@ -73,7 +73,8 @@ function arrange(proposals: readonly ProposalFacts[]): {
     runs.find(({ proposal }) => !settled(proposal.state)) ??
     [...runs].sort((a, b) => b.proposal.updatedAt.getTime() - a.proposal.updatedAt.getTime())[0] ??
     null;
-  const waiting = newestFirst.filter(({ proposal }) => proposal.state === "pending");
+  // In the order they were proposed: an investigation hands in its best first.
+  const waiting = proposals.filter(({ proposal }) => proposal.state === "pending");
   const overtaken = new Set([...(lead === null ? [] : [lead]), ...waiting].map(({ proposal }) => keyOf(proposal)));
   const open = newestFirst.filter(({ proposal }) => leftOpen.has(proposal.state) && !overtaken.has(keyOf(proposal)));
   const latestOpen = open.filter(

@@ -152,7 +152,9 @@ function endedText(proposal: Proposal, { words, words: { gap } }: View): Text | 
   const ended: Readonly<Partial<Record<ProposalState, string>>> = words.ended;
   const text = ended[state];
   if (text === undefined) return null;
-  return reason === null || reason === "" ? own(text) : joinText([own(text), [foreign("cluster", reason, 400)]], gap);
+  // Why it was denied stands with who denied it.
+  const said = state === "denied" ? null : reason;
+  return said === null || said === "" ? own(text) : joinText([own(text), [foreign("cluster", said, 400)]], gap);
 }
 
 /** One line for a proposal that is over and done. */
