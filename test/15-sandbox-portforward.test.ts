@@ -28,7 +28,7 @@ describe("port forwarding into the sandbox", () => {
         apiVersion: "v1",
         kind: "Node",
         metadata: { name: "node" },
-        status: { allocatable: { cpu: "1", memory: "1Gi" } },
+        status: { allocatable: { cpu: "1", memory: "1Gi" }, conditions: [{ type: "Ready", status: "True" }] },
       },
       {
         apiVersion: "v1",

@@ -132,6 +132,15 @@ const byKind: Readonly<Record<string, Defaulter>> = {
     }
     defaultTemplate(spec);
   },
+  LimitRange: (_, spec) => {
+    for (const limit of objects(spec["limits"])) {
+      if (limit["type"] !== "Container") continue;
+      if (limit["max"]) fill(child(limit, "default"), asObject(limit["max"]));
+      for (const given of ["default", "min"]) {
+        if (limit[given]) fill(child(limit, "defaultRequest"), asObject(limit[given]));
+      }
+    }
+  },
   ReplicaSet: (_, spec) => {
     fill(spec, { replicas: 1 });
     defaultTemplate(spec);
@@ -154,6 +163,7 @@ const byKind: Readonly<Record<string, Defaulter>> = {
     }
     defaultTemplate(spec);
     for (const claim of objects(spec["volumeClaimTemplates"])) {
+      fill(claim, { apiVersion: "v1", kind: "PersistentVolumeClaim" });
       fill(child(claim, "spec"), { volumeMode: "Filesystem" });
       fill(child(claim, "status"), { phase: "Pending" });
     }

@@ -9,9 +9,29 @@ export function warningsOf(object: KubeObject, old: KubeObject | undefined): str
   if (!place) return [];
   const spec = asObject(at(object, ...place));
   if (old && equal(spec, asObject(at(old, ...place)))) return [];
-  return ["initContainers", "containers"].flatMap((list) =>
-    asList(spec[list]).flatMap((container, i) => ofContainer(asObject(container), `${place.join(".")}.${list}[${i}]`)),
-  );
+  const path = place.join(".");
+  return [
+    ...["podAffinity", "podAntiAffinity"].flatMap((kind) =>
+      ofAffinity(asObject(at(spec, "affinity", kind)), `${path}.affinity.${kind}`),
+    ),
+    ...["initContainers", "containers"].flatMap((list) =>
+      asList(spec[list]).flatMap((container, i) => ofContainer(asObject(container), `${path}.${list}[${i}]`)),
+    ),
+  ];
+}
+
+function ofAffinity(affinity: Record<string, unknown>, path: string): string[] {
+  const required = "requiredDuringSchedulingIgnoredDuringExecution";
+  const preferred = "preferredDuringSchedulingIgnoredDuringExecution";
+  const terms: (readonly [term: unknown, path: string])[] = [
+    ...asList(affinity[required]).map((term, i) => [term, `${path}.${required}[${i}]`] as const),
+    ...asList(affinity[preferred]).map(
+      (term, i) => [at(term, "podAffinityTerm"), `${path}.${preferred}[${i}].podAffinityTerm`] as const,
+    ),
+  ];
+  return terms
+    .filter(([term]) => (at(term, "labelSelector") ?? null) === null)
+    .map(([, where]) => `${where}.labelSelector: a null labelSelector results in matching no pod`);
 }
 
 const template = ["spec", "template", "spec"];

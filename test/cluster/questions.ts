@@ -289,6 +289,167 @@ const creates: readonly Question[] = [
   { name: "what a dry run did not create", request: { method: "GET", path: `${core}/configmaps/x` } },
 ];
 
+/** What the server makes of an object that says little: defaults, what it sets itself, and who owns which field. */
+const defaults: readonly Question[] = [
+  ["pod", `${core}/pods`, pod("x", { initContainers: [{ ...container, name: "init" }] })],
+  [
+    "pod with everything that people set",
+    `${core}/pods`,
+    pod("x", {
+      containers: [
+        {
+          ...container,
+          ports: [{ containerPort: 8080, name: "http" }],
+          env: [
+            { name: "A", value: "1" },
+            { name: "B", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+            { name: "C", valueFrom: { configMapKeyRef: { name: "settings", key: "mode" } } },
+          ],
+          readinessProbe: { httpGet: { path: "/", port: "http" } },
+          livenessProbe: { exec: { command: ["true"] } },
+          startupProbe: { tcpSocket: { port: 8080 } },
+          lifecycle: { preStop: { exec: { command: ["sleep", "1"] } } },
+          volumeMounts: [{ name: "data", mountPath: "/data" }],
+        },
+      ],
+      volumes: [
+        { name: "data", emptyDir: {} },
+        { name: "config", configMap: { name: "settings" } },
+        { name: "secret", secret: { secretName: "x" } },
+      ],
+      tolerations: [{ key: "dedicated", operator: "Equal", value: "x", effect: "NoSchedule" }],
+      affinity: {
+        podAntiAffinity: {
+          preferredDuringSchedulingIgnoredDuringExecution: [
+            { weight: 1, podAffinityTerm: { topologyKey: "kubernetes.io/hostname" } },
+          ],
+        },
+      },
+    }),
+  ],
+  ["Deployment", `${apps}/deployments`, deployment("x")],
+  ["Deployment of strategy Recreate", `${apps}/deployments`, deployment("x", { strategy: { type: "Recreate" } })],
+  ["StatefulSet", `${apps}/statefulsets`, { ...deployment("x", { serviceName: "x" }), kind: "StatefulSet" }],
+  [
+    "StatefulSet with claims",
+    `${apps}/statefulsets`,
+    {
+      ...deployment("x", {
+        serviceName: "x",
+        volumeClaimTemplates: [
+          {
+            metadata: { name: "data" },
+            spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+          },
+        ],
+      }),
+      kind: "StatefulSet",
+    },
+  ],
+  ["DaemonSet", `${apps}/daemonsets`, withoutSize({ ...deployment("x"), kind: "DaemonSet" })],
+  ["ReplicaSet", `${apps}/replicasets`, { ...deployment("x"), kind: "ReplicaSet" }],
+  [
+    "Job",
+    "/apis/batch/v1/namespaces/{ns}/jobs",
+    { metadata: { name: "x" }, spec: { template: { spec: { restartPolicy: "Never", containers: [container] } } } },
+  ],
+  [
+    "CronJob",
+    "/apis/batch/v1/namespaces/{ns}/cronjobs",
+    {
+      metadata: { name: "x" },
+      spec: {
+        schedule: "*/5 * * * *",
+        jobTemplate: { spec: { template: { spec: { restartPolicy: "OnFailure", containers: [container] } } } },
+      },
+    },
+  ],
+  ["Service", `${core}/services`, { metadata: { name: "x" }, spec: { selector: { app: "x" }, ports: [{ port: 80 }] } }],
+  [
+    "headless Service",
+    `${core}/services`,
+    { metadata: { name: "x" }, spec: { clusterIP: "None", selector: { app: "x" }, ports: [{ port: 80 }] } },
+  ],
+  ["ConfigMap", `${core}/configmaps`, { metadata: { name: "x", labels: { a: "b" } }, data: { a: "1" } }],
+  ["Secret", `${core}/secrets`, { metadata: { name: "x" }, stringData: { a: "1" } }],
+  ["ServiceAccount", `${core}/serviceaccounts`, { metadata: { name: "x" } }],
+  [
+    "claim",
+    `${core}/persistentvolumeclaims`,
+    {
+      metadata: { name: "x" },
+      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+    },
+  ],
+  [
+    "quota",
+    `${core}/resourcequotas`,
+    { metadata: { name: "x" }, spec: { hard: { pods: "100", "requests.cpu": "1000m" } } },
+  ],
+  [
+    "limit range",
+    `${core}/limitranges`,
+    { metadata: { name: "x" }, spec: { limits: [{ type: "Container", default: { memory: "64Mi" } }] } },
+  ],
+  ["namespace", "/api/v1/namespaces", { metadata: { name: "{ns}-x" } }],
+  ["node", "/api/v1/nodes", { metadata: { name: "{ns}-x" } }],
+  ["lease", leases, { metadata: { name: "x" }, spec: { holderIdentity: "a" } }],
+  [
+    "budget",
+    "/apis/policy/v1/namespaces/{ns}/poddisruptionbudgets",
+    { metadata: { name: "x" }, spec: { maxUnavailable: 1, selector: { matchLabels: { app: "x" } } } },
+  ],
+  [
+    "autoscaler",
+    "/apis/autoscaling/v2/namespaces/{ns}/horizontalpodautoscalers",
+    {
+      metadata: { name: "x" },
+      spec: { maxReplicas: 3, scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "web" } },
+    },
+  ],
+  [
+    "Ingress",
+    "/apis/networking.k8s.io/v1/namespaces/{ns}/ingresses",
+    { metadata: { name: "x" }, spec: { defaultBackend: { service: { name: "x", port: { number: 80 } } } } },
+  ],
+  [
+    "network policy",
+    "/apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies",
+    { metadata: { name: "x" }, spec: { podSelector: {} } },
+  ],
+  [
+    "role binding",
+    "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/rolebindings",
+    {
+      metadata: { name: "x" },
+      roleRef: { kind: "ClusterRole", name: "view" },
+      subjects: [{ kind: "ServiceAccount", name: "bot" }],
+    },
+  ],
+  [
+    "event",
+    `${core}/events`,
+    { metadata: { name: "x" }, involvedObject: { kind: "Pod", name: "x", namespace: "{ns}" } },
+  ],
+].map(([name, path, body]) => ({
+  name: `defaults of a ${String(name)}`,
+  request: { method: "POST", path: `${String(path)}?dryRun=All`, body },
+  keep: unrandom,
+}));
+
+function withoutSize({ spec: { replicas: _, ...spec }, ...rest }: ReturnType<typeof deployment>): object {
+  return { ...rest, spec };
+}
+
+/** Names and addresses that the server draws. */
+function unrandom(body: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(body)
+      .replaceAll(/kube-api-access-\w{5}/g, "kube-api-access-{random}")
+      .replaceAll(/"10\.96\.\d+\.\d+"/g, '"{ip}"'),
+  );
+}
+
 const updates: readonly Question[] = [
   {
     name: "update with an old version",
@@ -729,6 +890,7 @@ export const questions: readonly Question[] = [
   ...reads,
   ...tables,
   ...creates,
+  ...defaults,
   ...updates,
   ...patches,
   ...applies,

@@ -1,11 +1,22 @@
-/** The taint that keeps pods off a cordoned node. */
-import { equal } from "../json.ts";
+/** Taints that keep pods off a node for what its conditions say, or because it is cordoned. */
+import { asList, asObject } from "../json.ts";
 import type { Node } from "../object.ts";
 import { timestamp } from "../timers.ts";
 import type { Controller, ControllerContext } from "./context.ts";
 import { createQueue } from "./queue.ts";
 
-const key = "node.kubernetes.io/unschedulable";
+type Taint = NonNullable<Node["spec"]["taints"]>[number];
+
+/** Condition, its status, and the taint that goes with it. Source: k8s.io/kubernetes pkg/controller/nodelifecycle. */
+const byCondition: readonly (readonly [type: string, status: string, key: string])[] = [
+  ["Ready", "False", "node.kubernetes.io/not-ready"],
+  ["Ready", "Unknown", "node.kubernetes.io/unreachable"],
+  ["MemoryPressure", "True", "node.kubernetes.io/memory-pressure"],
+  ["DiskPressure", "True", "node.kubernetes.io/disk-pressure"],
+  ["PIDPressure", "True", "node.kubernetes.io/pid-pressure"],
+  ["NetworkUnavailable", "True", "node.kubernetes.io/network-unavailable"],
+];
+const cordoned = "node.kubernetes.io/unschedulable";
 
 export function createTaintController({ registry, clock, timers, caller }: ControllerContext): Controller {
   const me = caller("kube-controller-manager");
@@ -15,15 +26,25 @@ export function createTaintController({ registry, clock, timers, caller }: Contr
   function sync(name: string): void {
     const node = registry.store.get(nodes.storage, "", name) as Node | undefined;
     if (!node) return;
-    const { taints = [], unschedulable } = node.spec;
-    const others = taints.filter((taint) => taint.key !== key);
-    if ((unschedulable === true) === others.length < taints.length) return;
+    const taints = node.spec.taints ?? [];
+    const conditions = asList(node.status["conditions"]).map(asObject);
+    const wanted = new Set(node.spec.unschedulable ? [cordoned] : []);
+    const judged = new Set([cordoned]);
+    for (const [type, status, key] of byCondition) {
+      const condition = conditions.find((one) => one["type"] === type);
+      // What nobody has said anything of keeps the taint it was made with.
+      if (condition) judged.add(key);
+      if (condition?.["status"] === status) wanted.add(key);
+    }
+    const ours = ({ key, effect }: Taint) => effect === "NoSchedule" && judged.has(key);
+    const kept = taints.filter((taint) => !ours(taint) || wanted.has(taint.key));
+    const missing = [...wanted].filter((key) => !kept.some((taint) => ours(taint) && taint.key === key));
+    if (kept.length === taints.length && missing.length === 0) return;
     const timeAdded = timestamp(clock.now());
-    const wanted = unschedulable ? [...others, { key, effect: "NoSchedule", timeAdded }] : others;
-    if (equal(wanted, taints)) return;
+    const next = [...kept, ...missing.map((key) => ({ key, effect: "NoSchedule", timeAdded }))];
     registry.edit(me, nodes, "", name, "", (object) => {
       const { taints: _, ...spec } = (object as Node).spec;
-      object["spec"] = wanted.length > 0 ? { ...spec, taints: wanted } : spec;
+      object["spec"] = next.length > 0 ? { ...spec, taints: next } : spec;
     });
   }
 

@@ -1,5 +1,5 @@
 /** What each kind does to an object on its way to storage, besides defaults and validation. */
-import { asObject, at, clone, equal } from "../json.ts";
+import { asList, asObject, at, clone, equal } from "../json.ts";
 import type { Container, KubeObject } from "../object.ts";
 import { units } from "../quantity.ts";
 import type { Resource } from "./kinds.ts";
@@ -75,8 +75,14 @@ export function prepareForCreate(resource: Resource, object: KubeObject): void {
       object["status"] = { phase: "Active" };
       object["spec"] = { ...asObject(object["spec"]), finalizers: ["kubernetes"] };
       return;
-    case "Node":
+    case "Node": {
+      const spec = asObject(object["spec"]);
+      const taints = asList(spec["taints"]);
+      const key = "node.kubernetes.io/not-ready";
+      if (taints.some((taint) => at(taint, "key") === key)) return;
+      object["spec"] = { ...spec, taints: [...taints, { key, effect: "NoSchedule" }] };
       return;
+    }
     case "Job":
       identifyJob(object);
       object["status"] = {};
