@@ -252,7 +252,7 @@ test("a network file system is refused by name", () => {
     [0x65735546, "FUSE"],
   ] as const) {
     assert.throws(
-      () => open(newFolder(), { fileSystemType: () => type }),
+      () => open(newFolder(), { fileSystem: () => ({ type, free: 1e9 }) }),
       unavailable(new RegExp(`network file system \\(${name}\\)`)),
     );
   }
@@ -345,6 +345,17 @@ test("a full disk stops acknowledging and loses nothing that was acknowledged", 
   );
   assert.ok(answer.acknowledged > 10, `only ${answer.acknowledged} writes were possible`);
   assertKept(folder, answer.acknowledged);
+});
+
+test("a store without room to grow is not ready, also where one more page would still fit in the log", () => {
+  let free = 1e9;
+  const store = open(newFolder(), { fileSystem: () => ({ type: 0xef53, free }) });
+  store.probe();
+  free = 0;
+  assert.throws(() => store.probe(), unavailable(/cannot grow: the disk is full/));
+  free = 1e9;
+  store.probe();
+  store.close();
 });
 
 test("kill -9 at any moment loses nothing that was acknowledged, and frees the store", async () => {

@@ -13,7 +13,7 @@ import { clearPart, finishPart, partOf } from "./sqlite/copy.ts";
 import { createEventStore } from "./sqlite/events.ts";
 import { createEvidenceStore } from "./sqlite/evidence.ts";
 import { asStoreFault } from "./sqlite/faults.ts";
-import { openFile, openToRead } from "./sqlite/file.ts";
+import { type FileSystem, openFile, openToRead } from "./sqlite/file.ts";
 import { createIncidentStore } from "./sqlite/incidents.ts";
 import { createMetaStore } from "./sqlite/meta.ts";
 import { migrate } from "./sqlite/migrate.ts";
@@ -35,8 +35,8 @@ export interface StoreOptions {
   redactor?: Redactor;
   /** Folder of the numbered migrations; beside this program when not given. */
   migrations?: string;
-  /** The magic number of the file system a folder is on; asked of the system when not given. */
-  fileSystemType?: (folder: string) => number;
+  /** The file system a folder is on; asked of the system when not given. */
+  fileSystem?: (folder: string) => FileSystem;
 }
 
 /** The nouns of a store that is only read; what would change them throws. */
@@ -48,7 +48,7 @@ export type StoreReader = Omit<Store, "transact" | "group" | "afterCommit" | "pr
  */
 export function openStore(options: StoreOptions): Store {
   const { path, clock, holder, redactor = standardRedactor } = options;
-  const file = openFile(path, options.fileSystemType);
+  const file = openFile(path, options.fileSystem);
   const { db } = file;
   try {
     migrate(db, path, options.migrations ?? join(import.meta.dirname, "sqlite"));

@@ -6,9 +6,19 @@ import { asStoreFault, storeFault } from "./faults.ts";
 /** `application_id` of the file, "STWD": how Steward's files are told from other programs'. */
 export const applicationId = 0x53545744;
 
+export interface FileSystem {
+  /** The magic number of statfs(2). */
+  readonly type: number;
+  /** Bytes left for this user. */
+  readonly free: number;
+}
+
+/** With less than the largest delivery left, a commit of one page may still find room in the log: that is no store to rely on. */
+const leastFree = 4 * 1024 * 1024;
+
 export interface StoreFile {
   readonly db: Database.Database;
-  /** Throws `unavailable` when the file, or the lock on it, is no longer the one that was opened. */
+  /** Throws `unavailable` when the file, or the lock on it, is no longer the one that was opened, or has no room to grow. */
   check(): void;
   close(): void;
 }
@@ -17,14 +27,14 @@ export interface StoreFile {
  * Opens the file for writing and keeps every other process out until it is closed or this process ends, however it ends.
  * Throws `unavailable`: in use (`state` is then `locked`), on a network file system, not SQLite, another program's, read-only.
  */
-export function openFile(path: string, typeOf: (folder: string) => number = fileSystemType): StoreFile {
+export function openFile(path: string, fileSystemOf: (folder: string) => FileSystem = fileSystem): StoreFile {
   const folder = dirname(path);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw storeFault(path, `has no folder to be in: ${folder} cannot be made`, { cause: error });
   }
-  const network = networkFileSystems[typeOf(folder)];
+  const network = networkFileSystems[fileSystemOf(folder).type];
   if (network !== undefined) {
     throw storeFault(
       path,
@@ -44,6 +54,7 @@ export function openFile(path: string, typeOf: (folder: string) => number = file
           if (now === null) throw storeFault(path, `has lost its file: ${each} was removed while in use`);
           if (now !== found) throw storeFault(path, `has lost its file: ${each} was replaced while in use`);
         }
+        if (fileSystemOf(folder).free < leastFree) throw storeFault(path, "cannot grow: the disk is full");
       },
       close() {
         db.close();
@@ -128,8 +139,9 @@ function identify(path: string): string | null {
   return found === undefined ? null : `${found.dev}:${found.ino}`;
 }
 
-function fileSystemType(folder: string): number {
-  return statfsSync(folder).type;
+function fileSystem(folder: string): FileSystem {
+  const { type, bavail, bsize } = statfsSync(folder);
+  return { type, free: bavail * bsize };
 }
 
 /** By the magic number of statfs(2). Source: linux/magic.h. */
