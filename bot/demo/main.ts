@@ -64,6 +64,7 @@ async function run(): Promise<number> {
   const cluster = createCluster({ kubeconfig, context: null, identities: { read: null, act: null }, clock, log });
   const app = createApp(configure(folder, kubeconfig), { clock, log, env: {} });
   const ended = new AbortController();
+  let closed = false;
   try {
     const { port } = await app.start();
     const steward = connectSteward(`http://127.0.0.1:${port}`, webhookToken);
@@ -120,6 +121,7 @@ async function run(): Promise<number> {
     trail.push(...(await badRelease(stage)), ...(await restartNginx(stage)));
     await proof(stage, trail);
     screen.heading(words.done);
+    closed = true;
     return 0;
   } catch (error) {
     process.stderr.write(
@@ -130,7 +132,7 @@ async function run(): Promise<number> {
     ended.abort();
     await app.stop(2_000);
     await sandbox.stop();
-    if (process.exitCode === 0 && !values.keep) rmSync(folder, { recursive: true, force: true });
+    if (closed && !values.keep) rmSync(folder, { recursive: true, force: true });
   }
 }
 
