@@ -52,6 +52,7 @@ export function createApp(config: Config, { clock, log, env }: AppEdges): App {
   let phase: Readiness["state"] = "starting";
   let leader: Leader | null = null;
   let backend: OpenBackend | null = null;
+  let ending: Promise<void> | null = null;
   const metrics = createMetrics({ version, now: () => clock.now(), snapshot: () => backend?.snapshot() ?? null });
   const http = createHttpServer({
     http: config.http,
@@ -142,7 +143,12 @@ export function createApp(config: Config, { clock, log, env }: AppEdges): App {
     return { ready: state === "ready", state, version, checks, links: backend?.links() ?? [] };
   }
 
-  async function stop(ms: number): Promise<void> {
+  function stop(ms: number): Promise<void> {
+    ending ??= end(ms);
+    return ending;
+  }
+
+  async function end(ms: number): Promise<void> {
     phase = "stopping";
     http.detach();
     stopping.abort(new StewardError("unavailable", "Steward is stopping"));

@@ -1,4 +1,4 @@
-import { isHeartbeat, type WebhookAlert, type WebhookBody } from "../shared/alert.ts";
+import { type Alert, isHeartbeat, type WebhookAlert, type WebhookBody } from "../shared/alert.ts";
 import { StewardError } from "../shared/errors.ts";
 import type { Alertmanager, Clock, HeldAlert, Log } from "./edges.ts";
 import type { Store } from "./store.ts";
@@ -34,12 +34,10 @@ const postponedAtMost = 3;
 /** Alerts looked up before other work is let through, and alerts in one delivery. */
 const step = 200;
 
-type Key = string;
-
 /** Keeps Steward's picture of what fires true to Alertmanager's own (SPEC 3, "Missed alerts"; reliability.md A12). */
 export function createReconcile({ alertmanager, store, found, end, clock, log }: Deps): Reconcile {
-  /** Alerts that Alertmanager was seen to have, and since when it has them no more (null: it has). */
-  const held = new Map<Key, { fingerprint: string; startsAt: Date; goneSince: number | null }>();
+  /** By fingerprint: alerts that Alertmanager was seen to have, and since when it has them no more (null: it has). */
+  const held = new Map<string, { fingerprint: string; startsAt: Date; goneSince: number | null }>();
   let postponed = 0;
   let isFirst = true;
 
@@ -53,12 +51,18 @@ export function createReconcile({ alertmanager, store, found, end, clock, log }:
     for (const [i, alert] of alerts.entries()) {
       if (i % step === step - 1) await clock.sleep(0, signal);
       if (isHeartbeat(alert)) continue;
-      const known = store.incidents.alert(alert.fingerprint, alert.startsAt);
+      const known = knownAs(alert);
       if (known === null) unnamed.push(alert);
-      else if (known.status === "firing") held.set(keyOf(alert), { ...alert, goneSince: null });
+      else if (known.status === "firing") held.set(alert.fingerprint, { ...known, goneSince: null });
     }
     await takeOverdue(unnamed);
-    await endGone(new Set(alerts.map(keyOf)), signal);
+    await endGone(new Set(alerts.map(({ fingerprint }) => fingerprint)), signal);
+  }
+
+  /** An alert that two Prometheus evaluate may begin earlier in Alertmanager than in the webhook that named it. */
+  function knownAs({ fingerprint, startsAt }: HeldAlert): Alert | null {
+    const newest = store.incidents.latestAlert(fingerprint);
+    return newest !== null && newest.startsAt > startsAt ? newest : store.incidents.alert(fingerprint, startsAt);
   }
 
   /** Nobody but this tells that an incident found late has ended, also when it was found before a restart. */
@@ -67,8 +71,7 @@ export function createReconcile({ alertmanager, store, found, end, clock, log }:
       const { items } = store.incidents.page({ limit: 1_000, cursor: null, since: null, state });
       for (const { id } of items.filter(({ late }) => late)) {
         for (const { fingerprint, startsAt, status } of store.incidents.alerts(id)) {
-          if (status === "firing")
-            held.set(keyOf({ fingerprint, startsAt }), { fingerprint, startsAt, goneSince: null });
+          if (status === "firing") held.set(fingerprint, { fingerprint, startsAt, goneSince: null });
         }
       }
     }
@@ -99,22 +102,22 @@ export function createReconcile({ alertmanager, store, found, end, clock, log }:
     }
   }
 
-  async function endGone(present: ReadonlySet<Key>, signal: AbortSignal): Promise<void> {
-    const missing = [...held].filter(([key]) => !present.has(key));
+  async function endGone(present: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+    const missing = [...held].filter(([fingerprint]) => !present.has(fingerprint));
     if (missing.length === 0) return;
     // One that is silenced or inhibited has not ended.
-    const muted = new Set((await alertmanager.alerts({ muted: true }, signal)).map(keyOf));
+    const muted = new Set((await alertmanager.alerts({ muted: true }, signal)).map(({ fingerprint }) => fingerprint));
     const now = clock.now().getTime();
     const over: { fingerprint: string; startsAt: Date }[] = [];
-    for (const [key, alert] of missing) {
-      if (store.incidents.alert(alert.fingerprint, alert.startsAt)?.status !== "firing") held.delete(key);
-      else if (muted.has(key)) alert.goneSince = null;
+    for (const [fingerprint, alert] of missing) {
+      if (store.incidents.alert(fingerprint, alert.startsAt)?.status !== "firing") held.delete(fingerprint);
+      else if (muted.has(fingerprint)) alert.goneSince = null;
       else if (alert.goneSince === null) alert.goneSince = now;
       else if (now - alert.goneSince >= goneAfterMs) over.push(alert);
     }
     if (over.length === 0) return;
     end(over);
-    for (const alert of over) held.delete(keyOf(alert));
+    for (const { fingerprint } of over) held.delete(fingerprint);
     log.info("alerts that Alertmanager no longer has were ended", { alerts: over.length });
   }
 
@@ -130,10 +133,6 @@ export function createReconcile({ alertmanager, store, found, end, clock, log }:
         }),
       );
   }
-}
-
-function keyOf({ fingerprint, startsAt }: { fingerprint: string; startsAt: Date }): Key {
-  return `${fingerprint} ${startsAt.toISOString()}`;
 }
 
 /** Alertmanager's API does not say by which group an alert is delivered; what belongs to no group that is known is a group by its name. */

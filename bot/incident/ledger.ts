@@ -49,6 +49,7 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
   return { take, end, retarget, join, show };
 
   function take(report: Report, root: FoundRoot | null, late: boolean): Incident {
+    endSame(report);
     const known = incidents.alert(report.fingerprint, report.startsAt);
     if (known !== null) return late ? present(known.incidentId) : repeat(report, known.incidentId);
     const newest = incidents.latestAlert(report.fingerprint);
@@ -64,6 +65,19 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
     for (const id of new Set([incident.id, ...ended.map(({ incidentId }) => incidentId)])) settle(id);
     if (live === null && root?.nodeDown === true) joinUnderNode(incident.id, root);
     return incident;
+  }
+
+  /**
+   * One alert that two Prometheus evaluate begins at two times, and Alertmanager goes over to the earlier when it hears of it: its end under that
+   * name is the end of what was told under the later.
+   */
+  function endSame({ fingerprint, status, startsAt, endsAt }: Report): void {
+    if (status !== "resolved" || endsAt === null) return;
+    const newest = incidents.latestAlert(fingerprint);
+    if (newest?.status !== "firing" || newest.startsAt <= startsAt || newest.startsAt > endsAt) return;
+    incidents.upsertAlert({ ...newest, status, endsAt });
+    changed.add(newest.incidentId);
+    settle(newest.incidentId);
   }
 
   /** One that was told before: it may have ended since. It never begins again. */

@@ -1,7 +1,7 @@
 /** Steward behind real Prometheus and Alertmanager programs, on the cluster of the run. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { request as callOut, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +16,6 @@ import { newId } from "../../shared/ids.ts";
 import { kinds, listField, numberField, stringField } from "../../shared/kube.ts";
 import { type ApiClient, createApiClient } from "../api-client.ts";
 import { createGround, type Ground } from "../contracts/ground.ts";
-import { freePorts } from "../programs/process.ts";
 import { until } from "../until.ts";
 
 export const token = "token-between-alertmanager-and-steward";
@@ -52,25 +51,17 @@ export interface StewardStart {
   namespace: string;
   /** Sections of the configuration beside what every test needs. */
   config?: Readonly<Record<string, unknown>>;
-  /** 0: a free one. */
-  port?: number;
 }
 
 /** The real app on the cluster of the run, its first admin made. It does not end with the test: who starts it stops it. */
-export async function startSteward({
-  kubeconfig,
-  dir,
-  namespace,
-  config = {},
-  port = 0,
-}: StewardStart): Promise<StewardRun> {
-  const file = join(dir, `steward-${port}.yaml`);
+export async function startSteward({ kubeconfig, dir, namespace, config = {} }: StewardStart): Promise<StewardRun> {
+  const file = join(dir, `steward-${newId()}.yaml`);
   const given = {
     cluster: { name: "test", kubeconfig },
     locale: "en",
     timezone: "UTC",
     data: join(dir, "data"),
-    http: { host: "127.0.0.1", port },
+    http: { host: "127.0.0.1", port: 0 },
     webhook: { bearerToken: token },
     verify: { settle: "1s", timeout: "60s" },
     audit: { checkpoints: { stdout: false } },
@@ -117,11 +108,11 @@ export async function incidents(api: ApiClient): Promise<Item[]> {
   return ((await api.all("/api/v1/incidents")) as unknown as Item[]).reverse();
 }
 
-/** The card as it is read on a terminal, unfolded. */
+/** The card as it is read on a terminal, unfolded; its lines are put together again. */
 export async function cardText(api: ApiClient, cardId: string): Promise<string> {
   const answer = await api.get(`/chat?card_id=${cardId}`, { accept: "text/plain" });
   assert.equal(answer.status, 200);
-  return String(answer.body["text"]);
+  return String(answer.body["text"]).replace(/\n┃ (?=\S)/g, " ");
 }
 
 /** How an Alertmanager sends to Steward: at once, and again within a second when a group changed. */
@@ -156,10 +147,39 @@ export function alertmanagerConfig(
   };
 }
 
-/** A Steward's address before it is there: an Alertmanager needs it, and Steward needs Alertmanager's. */
-export async function freePort(): Promise<number> {
-  const { steward } = await freePorts(["steward"]);
-  return steward;
+/** An address that Alertmanager can be given before Steward is there; behind it stands whatever the test puts there. */
+export interface Front {
+  readonly url: string;
+  /** null: nobody, and whoever calls is cut off. */
+  behind: { url: string } | null;
+}
+
+export async function startFront(t: TestContext): Promise<Front> {
+  const server = createServer((request, response) => {
+    const { behind } = front;
+    if (behind === null) {
+      request.socket.destroy();
+      return;
+    }
+    const { host: _, connection: __, ...headers } = request.headers;
+    const onward = callOut(
+      new URL(request.url ?? "/", behind.url),
+      { method: request.method ?? "GET", headers },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      },
+    );
+    onward.once("error", () => request.socket.destroy());
+    request.pipe(onward);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const front: Front = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, behind: null };
+  return front;
 }
 
 export interface SentAlert {
@@ -173,12 +193,15 @@ export interface SentAlert {
 /** Puts alerts into an Alertmanager, as Prometheus does. */
 export async function send(alertmanager: { url: string }, alerts: readonly SentAlert[]): Promise<void> {
   const now = Date.now();
-  const body = alerts.map(({ startsAt = new Date(now), endsAt = new Date(now + 3_600_000), ...rest }) => ({
-    ...rest,
-    startsAt: startsAt.toISOString(),
-    endsAt: endsAt.toISOString(),
-    generatorURL: "http://prometheus.test/graph",
-  }));
+  // Alertmanager keeps the earlier start of an alert that it knows.
+  const body = alerts.map(
+    ({ endsAt = new Date(now + 3_600_000), startsAt = new Date(Math.min(now, endsAt.getTime() - 1)), ...rest }) => ({
+      ...rest,
+      startsAt: startsAt.toISOString(),
+      endsAt: endsAt.toISOString(),
+      generatorURL: "http://prometheus.test/graph",
+    }),
+  );
   const answer = await fetch(`${alertmanager.url}/api/v2/alerts`, {
     method: "POST",
     headers: { "content-type": "application/json" },

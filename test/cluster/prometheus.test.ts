@@ -11,10 +11,10 @@ import {
   alertmanagerConfig,
   cardText,
   folder,
-  freePort,
   incidents,
   serveMetrics,
   signIn,
+  startFront,
   startGround,
   startSteward,
 } from "./alerting.ts";
@@ -49,8 +49,8 @@ const rules = {
 test("a metric fires a rule, people approve, the cluster is mended, the rule resolves, and the card says so", async (t) => {
   const ground = startGround(t);
   const dir = folder(t);
-  const port = await freePort();
-  const alertmanager = await startAlertmanager({ dir, config: alertmanagerConfig(`http://127.0.0.1:${port}`) });
+  const front = await startFront(t);
+  const alertmanager = await startAlertmanager({ dir, config: alertmanagerConfig(front.url) });
   t.after(() => alertmanager.stop());
   const namespaces: string[] = [];
   const metrics = await serveMetrics(t, ground.cluster.read, () => namespaces);
@@ -70,10 +70,10 @@ test("a metric fires a rule, people approve, the cluster is mended, the rule res
     kubeconfig: ground.kubeconfig,
     dir,
     namespace: await ground.namespace("steward"),
-    port,
     config: { sources: { prometheus: { url: prometheus.url }, alertmanager: { url: alertmanager.url } } },
   });
   t.after(() => steward.stop());
+  front.behind = steward;
   const api = await signIn(steward);
 
   for (let round = 1; round <= rounds; round++) {
