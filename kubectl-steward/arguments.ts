@@ -15,7 +15,7 @@ export async function choose(args: readonly string[], columns: number): Promise<
   const { own, verbatim } = command.verbatim === true ? takeVerbatim(args, after) : { own: args, verbatim: [] };
   const options: Options = { ...globalOptions, ...command.options };
   const parser = parserFor(own, options, columns).usage(usageOf(command));
-  const found = parser.parseSync();
+  const found = parsed(parser);
   if (found["help"] === true) return { help: await parser.getHelp() };
   const words = [...found._.map(String).slice(command.name.split(" ").length), ...verbatim];
   checkWords(command, words);
@@ -29,7 +29,7 @@ function parserFor(args: readonly string[], options: Options, columns: number) {
     .exitProcess(false)
     .showHelpOnFail(false)
     .fail((message, error) => {
-      throw error ?? new Failure(exit.usage, `${message}\nsee 'kubectl steward --help'`);
+      throw error ?? wrong(message);
     })
     .parserConfiguration({
       "boolean-negation": false,
@@ -54,6 +54,20 @@ function parserFor(args: readonly string[], options: Options, columns: number) {
     });
   }
   return parser;
+}
+
+function parsed(parser: ReturnType<typeof parserFor>) {
+  try {
+    return parser.parseSync();
+  } catch (error) {
+    // A flag without its value is thrown past the handler above.
+    if (error instanceof Error && error.name === "YError") throw wrong(error.message);
+    throw error;
+  }
+}
+
+function wrong(message: string): Failure {
+  return new Failure(exit.usage, `${message}\nsee 'kubectl steward --help'`);
 }
 
 /** The subcommand that the words among the arguments name, the longest first, and where its own arguments begin. */

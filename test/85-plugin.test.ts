@@ -120,6 +120,7 @@ describe("exit codes", () => {
     ["an unknown command", ["frobnicate"], 2],
     ["an unknown flag", ["approvals", "--wat"], 2],
     ["a missing argument", ["approve"], 2],
+    ["a flag without its value", ["deny", "A7F3", "--reason"], 2],
     ["one argument too many", ["undo", "A", "B"], 2],
     ["a format that is none", ["approvals", "-o", "xml"], 2],
     ["a limit that is none", ["approvals", "--limit", "many"], 2],
