@@ -22,8 +22,11 @@ async function complete(words: readonly string[]): Promise<void> {
 
 function version(flags: readonly string[]): void {
   const format = flags.join(" ").match(/^(?:-o[ =]?|--output[ =])(json|yaml)$/)?.[1];
-  if (flags.length > 0 && format === undefined) {
-    process.stderr.write("usage: kubectl steward version [-o json|yaml]\n");
+  const usage = "kubectl steward version [-o json|yaml]";
+  if (flags[0] === "--help" || flags[0] === "-h") {
+    process.stdout.write(`Print the version of the plugin.\n\nUsage:\n  ${usage}\n`);
+  } else if (flags.length > 0 && format === undefined) {
+    process.stderr.write(`usage: ${usage}\n`);
     process.exitCode = 2;
   } else if (format === "json") {
     process.stdout.write(
