@@ -21,7 +21,7 @@ export interface Incidents {
    * crash at any point: what is known stays as it is.
    */
   receive(receiptId: string): Promise<readonly string[]>;
-  /** Takes an open incident off people's hands, for a time or (null) until it resolves. Throws `not_found`, `conflict`. */
+  /** Takes an open incident off people's hands, for a time or (null) until it resolves. Throws `not_found`, `conflict`, `invalid` for longer than a year. */
   ignore(id: string, actor: Actor, forMs: number | null): Incident;
   /** Silences its alerts in Alertmanager and ignores it for the same time. Throws `not_found`, `conflict`, `unavailable`. */
   silence(id: string, actor: Actor, forMs: number): Promise<Incident>;
@@ -52,6 +52,9 @@ export interface IncidentsDeps {
   locale: Locale;
   timezone: string;
 }
+
+/** Times behind the year 9999 sort before all others, and would end the ignore at once. */
+const longestIgnore = 365 * 86_400_000;
 
 /** Alerts kept in one transaction: a delivery of ten thousand must not hold up the ones beside it. */
 const chunkSize = 200;
@@ -114,6 +117,11 @@ export function createIncidents(deps: IncidentsDeps): Incidents {
   }
 
   function ignore(id: string, actor: Actor, forMs: number | null): Incident {
+    if (forMs !== null && forMs > longestIgnore) {
+      throw new StewardError("invalid", "an incident is ignored for a year at most, or until it resolves", {
+        path: "for",
+      });
+    }
     return store.transact((now) => {
       const incident = present(id);
       if (incident.joined !== null) throw conflict(incident, `it was joined to ${incident.joined}`);

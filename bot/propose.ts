@@ -50,7 +50,7 @@ export interface Propose {
    * Prepares a change and puts it before people: `pending`, or `refused` with the API server's own words or who owns the field by
    * GitOps. The same wish of the same incident that is pending already is answered with that one.
    * Throws `refused` for what is never offered (protected, or not put back by an owner), `invalid` for what does not fit the
-   * live object, `not_found`, and `unavailable` while the cluster cannot be asked.
+   * live object, `not_found`, `conflict` for an incident that is over, and `unavailable` while the cluster cannot be asked.
    */
   propose(wish: Wish, signal?: AbortSignal): Promise<Proposal>;
   /** A kubectl command as an action. Throws `not_understood`, naming the part. */
@@ -185,6 +185,7 @@ export function createPropose({ store, read, act, safety, notify, clock, approva
       // Looked for again: somebody may have wished the same while the cluster was asked.
       const repeated = pendingTwin(wish, action, cardId);
       if (repeated !== null) return repeated;
+      refuseForEnded(wish);
       const gate = safety.answerFor(question(wish, target, owned), now);
       const forPeople = safety.judge({ ...question(wish, target, owned), automatic: false }, now);
       const closedByGitOps = forPeople.reasons.some(({ code }) => code === "gitops");
@@ -295,6 +296,14 @@ export function createPropose({ store, read, act, safety, notify, clock, approva
       if (incidentId !== null) return proposals.ofIncident(incidentId);
       return cardId == null ? [] : proposals.inState("pending").filter((known) => known.cardId === cardId);
     }
+  }
+
+  /** An incident that is over, also since the cluster was asked, gets no proposals any more (SPEC 9); what was done for it can still be undone. */
+  function refuseForEnded({ incidentId, undoOf }: Wish): void {
+    const incident = incidentId === null || undoOf !== undefined ? null : store.incidents.get(incidentId);
+    if (incident === null || (incident.state === "open" && incident.joined === null)) return;
+    const state = incident.joined === null ? incident.state : "joined";
+    throw new StewardError("conflict", `the incident is ${state}: nothing is proposed for it any more`, { state });
   }
 
   /** What is never offered leaves its audit record all the same. */

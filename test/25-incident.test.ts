@@ -402,6 +402,7 @@ test("an ignored incident is silent until its time is over or it resolves; both 
   const opened = intake(t);
   await opened.deliver([crash("checkout-1", { labels: { severity: "critical" } })]);
   const { id } = opened.only();
+  assert.throws(() => opened.incidents.ignore(id, alice, 3_000_000 * 24 * hour), /a year at most/);
   const until = opened.incidents.ignore(id, alice, 4 * hour).ignoredUntil;
   assert.equal(until?.getTime(), opened.clock.now().getTime() + 4 * hour);
   assert.deepEqual(opened.withdrawn, [{ incidentId: id, why: "ignored" }]);

@@ -483,6 +483,20 @@ describe("wishes again", () => {
     await assert.rejects(bench.propose.renew(old.id, bench.admin), failsWith("conflict", /withdrawn/));
   });
 
+  test("an incident that ends while the cluster is asked gets no proposal; what was done for it can still be undone", async () => {
+    const incident = insertIncident(bench.store);
+    const asked = propose({ kind: "scale", ...checkout, replicas: 6 }, { incidentId: incident.id });
+    bench.store.transact(() => bench.store.incidents.move(incident.id, "open", "resolved"));
+    await assert.rejects(asked, failsWith("conflict", /the incident is resolved/));
+    assert.deepEqual(bench.store.proposals.ofIncident(incident.id), []);
+    const done = await propose({ kind: "scale", ...checkout, replicas: 6 });
+    const undo = await propose(
+      { kind: "scale", ...checkout, replicas: 6 },
+      { incidentId: incident.id, undoOf: done.id },
+    );
+    assert.equal(undo.state, "pending");
+  });
+
   test("there is nothing to undo of what did not run", async () => {
     const proposal = await propose({ kind: "scale", ...checkout, replicas: 5 });
     await assert.rejects(
