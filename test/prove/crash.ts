@@ -42,6 +42,8 @@ export interface CrashReport {
 }
 
 const password = "correct horse battery";
+/** An aimed kill waits no longer for its moment, in ms. */
+const patience = 10_000;
 
 export async function proveCrashSafety({ kills, seed, lastDownMs, say }: CrashOptions): Promise<CrashReport> {
   const random = createRandom(seed);
@@ -59,7 +61,7 @@ export async function proveCrashSafety({ kills, seed, lastDownMs, say }: CrashOp
     for (let kill = 1; kill <= kills; kill++) {
       const stop = new AbortController();
       const load = startLoad(client, random, promises, stop.signal);
-      await moment(load, random);
+      await moments[kill % moments.length]?.(load, writes, random);
       await bot.kill("SIGKILL");
       stop.abort();
       await load.ended;
@@ -95,15 +97,26 @@ export async function proveCrashSafety({ kills, seed, lastDownMs, say }: CrashOp
   }
 }
 
-/** Half of the kills come at any moment, half within the few milliseconds in which a decision becomes a change of the cluster. */
-async function moment(load: Load, random: Random): Promise<void> {
-  const any = random.between(20, 900);
-  const aimed = random.between(0, 120);
-  if (random.next() < 0.5) return sleep(any);
-  await Promise.race([load.nextApproval(), sleep(5_000)]);
-  await sleep(aimed);
-}
-
+/**
+ * When the bot is killed, in turn: at any moment; while a decision becomes a change of the cluster; when the API server has just carried a
+ * change out and the bot does not know it yet.
+ */
+const moments: readonly ((load: Load, writes: WriteLog, random: Random) => Promise<void>)[] = [
+  (_load, _writes, random) => sleep(random.between(20, 900)),
+  async (load, _writes, random) => {
+    const after = random.between(0, 120);
+    await Promise.race([load.nextApproval(), sleep(patience)]);
+    await sleep(after);
+  },
+  async (_load, writes) => {
+    const before = writes.size;
+    const seen = () => {
+      writes.note();
+      return writes.size > before;
+    };
+    await until("a write reaches the API server", seen, patience, 1).catch(() => false);
+  },
+];
 function configure(folder: string, sandbox: Sandbox): Record<string, unknown> {
   const kubeconfig = join(folder, "kubeconfig");
   writeFileSync(kubeconfig, sandbox.kubeconfig(), { mode: 0o600 });
