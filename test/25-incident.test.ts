@@ -398,6 +398,18 @@ test("joined by hand the later points to the earlier, whichever is named first, 
   assert.equal(opened.all()[1]?.state, "resolved");
 });
 
+test("an ignored incident that an alert makes graver than it was when it was ignored calls people", async (t) => {
+  const opened = intake(t);
+  await opened.deliver([crash("checkout-1", { labels: { severity: "none" } })]);
+  const { id } = opened.only();
+  opened.incidents.ignore(id, alice, 4 * hour);
+  opened.needs.length = 0;
+  await opened.deliver([crash("checkout-2", { labels: { severity: "critical" } })]);
+  assert.deepEqual([opened.only().state, opened.only().route], ["open", "notify"]);
+  assert.equal(opened.audit("incident_wake").length, 1);
+  assert.equal(opened.needs.length, 1);
+});
+
 test("an ignored incident is silent until its time is over or it resolves; both are on record", async (t) => {
   const opened = intake(t);
   await opened.deliver([crash("checkout-1", { labels: { severity: "critical" } })]);

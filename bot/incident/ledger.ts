@@ -1,6 +1,6 @@
 import type { Alert } from "../../shared/alert.ts";
 import { newCardId, newId } from "../../shared/ids.ts";
-import type { Incident, RootObject } from "../../shared/incident.ts";
+import type { Incident, RootObject, Route } from "../../shared/incident.ts";
 import { type Decision, moreCareful } from "../../shared/policy.ts";
 import type { Notify } from "../notify.ts";
 import type { FoundRoot } from "../root-object.ts";
@@ -185,9 +185,17 @@ export function openLedger({ store, decide, notify, withdraw }: LedgerDeps, now:
     if (report.status === "firing") Object.assign(patch, moreCareful(incident, decision));
     if (incident.route === "ignore" && (patch.route ?? "ignore") !== "ignore") patch.investigation = "queued";
     incidents.patch(incident.id, patch);
+    // Who ignored it knew of nothing this grave.
+    if (incident.state === "ignored" && patch.route !== undefined && patch.route !== incident.route)
+      wake(incident, patch.route);
     const grown = present(incident.id);
     if (report.status === "firing") ask(grown, decision, incident);
     return grown;
+  }
+
+  function wake(incident: Incident, route: Route): void {
+    incidents.move(incident.id, "ignored", "open", { ignoredUntil: null });
+    audit.append(incidentEntry("incident_wake", incident, { route, before: incident.route }));
   }
 
   /** What an alert that fires asks of people and of the investigation; `before` is the incident without it. */
