@@ -164,6 +164,7 @@ export function openBackend(deps: BackendDeps): OpenBackend {
     store,
     toolbox: createToolbox({ read, store, clock, ownNamespace, prometheus }),
     playbookFor,
+    expression,
     notify,
     clock,
     log,

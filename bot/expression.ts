@@ -11,6 +11,8 @@ export type Truth = { state: "holds" | "over" } | { state: "unmeasured"; why: st
 export interface Expression {
   /** Never throws for what Prometheus does: what cannot be measured is said. Throws the signal's reason. */
   ask(incidentId: string, signal: AbortSignal): Promise<Truth>;
+  /** The expression of the rule that an alert with these labels came of; null where it cannot be known. Throws the signal's reason. */
+  query(labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<string | null>;
 }
 
 interface Deps {
@@ -33,7 +35,7 @@ const rulesAsked = 5;
 export function createExpression({ prometheus, store, clock, locale }: Deps): Expression {
   const say = words[locale];
 
-  return { ask };
+  return { ask, query };
 
   async function ask(incidentId: string, signal: AbortSignal): Promise<Truth> {
     if (prometheus === null) return { state: "unmeasured", why: say.none };
@@ -48,6 +50,18 @@ export function createExpression({ prometheus, store, clock, locale }: Deps): Ex
       signal.throwIfAborted();
       if (!(error instanceof StewardError) || error.code === "internal") throw error;
       return { state: "unmeasured", why: error.message };
+    }
+  }
+
+  async function query(labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<string | null> {
+    if (prometheus === null) return null;
+    try {
+      const rules = await prometheus.alertingRules(labels["alertname"] ?? "", signal);
+      return rules.find((rule) => isOf({ labels }, rule))?.query ?? null;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof StewardError) || error.code === "internal") throw error;
+      return null;
     }
   }
 
@@ -69,7 +83,7 @@ export function createExpression({ prometheus, store, clock, locale }: Deps): Ex
 }
 
 /** Whether an alert may come of a rule: what the rule adds as it stands is on it. */
-function isOf({ labels }: Alert, rule: AlertingRule): boolean {
+function isOf({ labels }: Pick<Alert, "labels">, rule: AlertingRule): boolean {
   return Object.entries(rule.labels).every(([name, value]) => value.includes("{{") || labels[name] === value);
 }
 

@@ -6,6 +6,7 @@ import { kindWritten, parseTarget, targetOf } from "../shared/kube.ts";
 import type { Locale } from "../shared/locale.ts";
 import { redactObject } from "../shared/redact.ts";
 import type { Clock, Log } from "./edges.ts";
+import type { Expression } from "./expression.ts";
 import type { Explanation, Playbook, Scene } from "./playbooks/playbook.ts";
 import { openScene, quickFacts, type Subject } from "./playbooks/scene.ts";
 import { lookAround, unreadable } from "./playbooks/without-object.ts";
@@ -40,6 +41,8 @@ interface Deps {
   toolbox: Toolbox;
   /** The playbook for what a scene shows. */
   playbookFor: (scene: Scene) => Playbook;
+  /** What an alert measures; without it that is not looked at. */
+  expression?: Pick<Expression, "query">;
   notify: { incident(id: string): void };
   clock: Clock;
   log: Log;
@@ -58,6 +61,7 @@ export function createInvestigate({
   store,
   toolbox,
   playbookFor,
+  expression,
   notify,
   clock,
   log,
@@ -138,17 +142,27 @@ export function createInvestigate({
       () => budget.abort(tooLong),
       () => undefined,
     );
-    const tools = toolbox.open({ incidentId, investigationId, signal: AbortSignal.any([signal, budget.signal]) });
+    const within = AbortSignal.any([signal, budget.signal]);
+    const tools = toolbox.open({ incidentId, investigationId, signal: within });
     try {
       const explanation =
         "target" in subject
           ? await explain(subject, tools, tellFacts)
-          : await lookAround(subject.namespace, tools.look, locale);
+          : await lookAround(
+              { namespace: subject.namespace, expression: await expressionOf(subject, within) },
+              tools.look,
+              locale,
+            );
       signal.throwIfAborted();
       return settled(explanation, tools);
     } finally {
       stopClock.abort();
     }
+  }
+
+  /** null where it cannot be known in time; the looks go on without it. */
+  async function expressionOf({ labels }: Place, signal: AbortSignal): Promise<string | null> {
+    return expression?.query(labels, signal).catch(() => null) ?? null;
   }
 
   async function explain(subject: Subject, tools: ToolRun, tellFacts: Run["tellFacts"]): Promise<Explanation> {
@@ -244,10 +258,11 @@ export function createInvestigate({
 /** An alert about no object, in a namespace or nowhere. */
 interface Place {
   namespace: string | null;
+  labels: Readonly<Record<string, string>>;
 }
 
 function subjectOf({ target, namespace, labels, startedAt }: Incident): Subject | Place {
-  if (target === null) return { namespace };
+  if (target === null) return { namespace, labels };
   return { target, namespace: namespace ?? "", pod: labels["pod"] ?? null, startedAt };
 }
 

@@ -13,7 +13,7 @@ export interface Reconcile {
 
 interface Deps {
   alertmanager: Pick<Alertmanager, "alerts">;
-  store: Pick<Store, "incidents" | "receipts">;
+  store: Pick<Store, "incidents" | "receipts" | "audit">;
   /** Takes what no webhook named, as a delivery of its own. */
   found: (body: WebhookBody) => Promise<void>;
   /** Ends alerts that are gone. */
@@ -44,7 +44,7 @@ export function createReconcile({ alertmanager, store, found, end, clock, log }:
   return { run };
 
   async function run(signal: AbortSignal): Promise<void> {
-    if (isFirst) rememberLate();
+    if (isFirst) rememberUntold();
     isFirst = false;
     const alerts = await alertmanager.alerts({ muted: false }, signal);
     const unnamed: HeldAlert[] = [];
@@ -65,16 +65,21 @@ export function createReconcile({ alertmanager, store, found, end, clock, log }:
     return newest !== null && newest.startsAt > startsAt ? newest : store.incidents.alert(fingerprint, startsAt);
   }
 
-  /** Nobody but this tells that an incident found late has ended, also when it was found before a restart. */
-  function rememberLate(): void {
+  /** Nobody but this tells that an incident has ended that was found late, or whose alerts were silenced; also after a restart. */
+  function rememberUntold(): void {
     for (const state of ["open", "ignored"] as const) {
       const { items } = store.incidents.page({ limit: 1_000, cursor: null, since: null, state });
-      for (const { id } of items.filter(({ late }) => late)) {
+      for (const { id } of items.filter(({ id, late }) => late || wasSilenced(id))) {
         for (const { fingerprint, startsAt, status } of store.incidents.alerts(id)) {
           if (status === "firing") held.set(fingerprint, { fingerprint, startsAt, goneSince: null });
         }
       }
     }
+  }
+
+  function wasSilenced(incident: string): boolean {
+    const query = { limit: 1, cursor: null, since: null, action: "incident_silence", incident };
+    return store.audit.page(query).items.length > 0;
   }
 
   async function takeOverdue(unnamed: readonly HeldAlert[]): Promise<void> {
@@ -96,6 +101,7 @@ export function createReconcile({ alertmanager, store, found, end, clock, log }:
   async function take(groupKey: string, alerts: readonly HeldAlert[]): Promise<void> {
     try {
       await found(bodyOf(groupKey, alerts));
+      for (const { fingerprint, startsAt } of alerts) held.set(fingerprint, { fingerprint, startsAt, goneSince: null });
     } catch (error) {
       if (!(error instanceof StewardError) || error.code === "internal") throw error;
       log.error("alerts found late could not be taken", { alerts: alerts.length, reason: error.message });

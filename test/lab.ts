@@ -6,6 +6,7 @@ import { createClock } from "../bot/adapters/clock.ts";
 import { createCluster } from "../bot/adapters/kubernetes.ts";
 import { openStore } from "../bot/adapters/sqlite.ts";
 import type { Clock, Cluster, Log, Prometheus } from "../bot/edges.ts";
+import { createExpression } from "../bot/expression.ts";
 import { createInvestigate, type Investigate } from "../bot/investigate.ts";
 import { playbookFor } from "../bot/playbooks/index.ts";
 import type { Playbook } from "../bot/playbooks/playbook.ts";
@@ -94,6 +95,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
           });
       },
     },
+    expression: createExpression({ prometheus, store, clock, locale }),
     clock,
     log: quiet,
     locale,

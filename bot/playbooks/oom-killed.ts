@@ -1,6 +1,9 @@
+import { readable } from "../../cards/render/drawing.ts";
+import type { Finding } from "../../shared/finding.ts";
 import { parseQuantity } from "../../shared/kube.ts";
 import { type ContainerFacts, endOf } from "../tools/pod.ts";
 import { age } from "../tools/print.ts";
+import { selector } from "../tools/promql.ts";
 import { limitsIn } from "../tools/revisions.ts";
 import { tried } from "../tools/tool.ts";
 import {
@@ -25,11 +28,57 @@ export const oomKilled: Playbook = {
     const container = containerWhere(scene, wasOomKilled);
     if (container === null) throw new Error("explains what it does not recognise");
     const limit = container.limits["memory"];
-    return limit === undefined ? killedByNode(scene, container, look) : overLimit(scene, container, limit);
+    if (limit === undefined) return killedByNode(scene, container, look);
+    return overLimit(scene, container, limit, await memoryOf(scene, container, limit, look));
   },
 };
 
-function overLimit(scene: Scene, container: ContainerFacts, limit: string): Explanation {
+/** What is known of its use over time: a finding where Prometheus has it, else what could not be seen. */
+async function memoryOf(
+  scene: Scene,
+  container: ContainerFacts,
+  limit: string,
+  look: Parameters<Playbook["explain"]>[1],
+): Promise<{ findings: Finding[]; unseen: string[] }> {
+  const { locale, namespace, pod } = scene;
+  const unseen = {
+    en: "Memory use over time: without it a leak cannot be told from a limit that is too low",
+    "zh-CN": "内存用量曲线：没有它就分不清是泄漏还是上限过低",
+  }[locale];
+  if (pod === null) return { findings: [], unseen: [unseen] };
+  const series = selector("container_memory_working_set_bytes", {
+    namespace,
+    pod: pod.name,
+    container: container.name,
+  });
+  const seen = await tried(
+    "prometheus",
+    [],
+    look("prometheus_query", { query: `max by (pod, container) (${series})`, range: "1h" }),
+  );
+  const chart = seen?.data.charts[0];
+  if (seen === null || chart === undefined) return { findings: [], unseen: [unseen] };
+  const [median, max] = [chart.median, chart.max].map((value) => `${readable(value)}${chart.unit}`);
+  return {
+    findings: [
+      finding(
+        {
+          en: `In the last hour it used ${median} in the middle and ${max} at the most, of ${limit}`,
+          "zh-CN": `最近 1 小时内存用量中位 ${median}，最高 ${max}，上限 ${limit}`,
+        }[locale],
+        seen.evidence.id,
+      ),
+    ],
+    unseen: [],
+  };
+}
+
+function overLimit(
+  scene: Scene,
+  container: ContainerFacts,
+  limit: string,
+  memory: { findings: readonly Finding[]; unseen: readonly string[] },
+): Explanation {
   const { locale, describeId, historyId, namespace, target } = scene;
   const doubled = doubleQuantity(limit);
   const workload = workloadOf(scene);
@@ -63,6 +112,7 @@ function overLimit(scene: Scene, container: ContainerFacts, limit: string): Expl
         }[locale],
         describeId,
       ),
+      ...memory.findings,
       ...(lowered === null
         ? []
         : [
@@ -94,12 +144,7 @@ function overLimit(scene: Scene, container: ContainerFacts, limit: string): Expl
       }[locale],
       ...releaseRuledOut(scene, release),
     ],
-    unseen: [
-      {
-        en: "Memory use over time: without it a leak cannot be told from a limit that is too low",
-        "zh-CN": "内存用量曲线：没有它就分不清是泄漏还是上限过低",
-      }[locale],
-    ],
+    unseen: [...memory.unseen],
     remedies: remedies(raise, changesImage(release?.changes) ? rollbackOf(scene, release) : null),
   };
 }

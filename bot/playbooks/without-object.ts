@@ -3,9 +3,12 @@ import type { Seen, ToolRun } from "../tools/index.ts";
 import { tried } from "../tools/tool.ts";
 import { type Explanation, finding } from "./playbook.ts";
 
-/** An alert that names no object: what happened around it is all there is to see. `namespace` is null for an alert about the whole cluster. */
+/**
+ * An alert that names no object: what happened around it, and what its own expression measures, is all there is to see. `namespace` is null for an
+ * alert about the whole cluster, `expression` where it is not known.
+ */
 export async function lookAround(
-  namespace: string | null,
+  { namespace, expression }: { namespace: string | null; expression: string | null },
   look: ToolRun["look"],
   locale: Locale,
 ): Promise<Explanation> {
@@ -16,26 +19,39 @@ export async function lookAround(
     namespace === null
       ? [kept(look("kubectl_get", { resource: "nodes" }))]
       : [kept(look("kubectl_events", { namespace, type: "Warning" })), kept(look("recent_changes", { namespace }))];
-  const seen = await Promise.all(looks.map((one) => tried(place, unseen, one)));
+  const measure = { en: "What the alert's own expression measures", "zh-CN": "告警表达式本身所度量的指标" }[locale];
+  const [measured, ...seen] = await Promise.all([
+    expression === null
+      ? null
+      : tried(measure, unseen, kept(look("prometheus_query", { query: expression, range: "1h" }))),
+    ...looks.map((one) => tried(place, unseen, one)),
+  ]);
   return {
     ...nothing,
     conclusion: { en: "The alert names no object that Steward could look at", "zh-CN": "告警没有指明可查看的对象" }[
       locale
     ],
-    findings: seen.flatMap((one) =>
-      one === null
+    findings: [
+      ...(measured === null
         ? []
         : [
             finding(
-              { en: `Looked at ${place} (${one.tool})`, "zh-CN": `查看了 ${place}（${one.tool}）` }[locale],
-              one.id,
+              { en: `${measure}, over the last hour`, "zh-CN": `${measure}（最近 1 小时）` }[locale],
+              measured.id,
             ),
-          ],
-    ),
-    unseen: [
-      ...unseen,
-      { en: "What the alert's own expression measures", "zh-CN": "告警表达式本身所度量的指标" }[locale],
+          ]),
+      ...seen.flatMap((one) =>
+        one === null
+          ? []
+          : [
+              finding(
+                { en: `Looked at ${place} (${one.tool})`, "zh-CN": `查看了 ${place}（${one.tool}）` }[locale],
+                one.id,
+              ),
+            ],
+      ),
     ],
+    unseen: [...unseen, ...(expression === null ? [measure] : [])],
   };
 }
 

@@ -119,6 +119,10 @@ export function createToolbox({
       const tool: Tool = tools[name];
       const args = tool.args.safeParse(input);
       if (!args.success) return Promise.reject(misfit(name, args.error));
+      // Nothing is looked at where there is nothing to ask, so it is not counted as a look either.
+      if (name === "prometheus_query" && prometheus === null) {
+        return Promise.reject(new StewardError("unavailable", "no Prometheus is configured", { retryable: false }));
+      }
       const key = `${name} ${canonicalize(args.data) ?? ""}`;
       const known = memory.get(key);
       if (known !== undefined) {

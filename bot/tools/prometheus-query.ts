@@ -57,7 +57,7 @@ export const prometheusQuery = defineTool({
   rbac: [],
   async run(args, { prometheus, isOpen, now, signal, maxBytes }) {
     if (prometheus === null) {
-      throw new StewardError("unavailable", "there is no Prometheus to ask (sources.prometheus)", { retryable: false });
+      throw new StewardError("unavailable", "no Prometheus is configured", { retryable: false });
     }
     const window = windowOf(args, now);
     const { to, range } = window;
