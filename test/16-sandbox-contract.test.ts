@@ -29,7 +29,12 @@ clusterContract("the sandbox", Object.keys(parts) as Part[], async () => {
     speed: 20,
     world: {
       objects: ["node-1", "node-2", "node-3"].map(node),
-      images: { [image]: { log }, [otherImage]: { log }, [missingImage]: { notFound: true }, [batchImage]: { exit: { code: 0 } } },
+      images: {
+        [image]: { log },
+        [otherImage]: { log },
+        [missingImage]: { notFound: true },
+        [batchImage]: { exit: { code: 0 } },
+      },
     },
   });
   const dir = mkdtempSync(join(tmpdir(), "sandbox-"));

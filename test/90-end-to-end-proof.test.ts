@@ -205,7 +205,10 @@ function foreign(path: string): void {
 
 /** root may write everywhere, so somebody else tries. */
 function readOnly(t: TestContext): void {
-  if (process.getuid?.() !== 0) return t.diagnostic("a folder without write permission is tried by root only");
+  if (process.getuid?.() !== 0) {
+    t.diagnostic("a folder without write permission is tried by root only");
+    return;
+  }
   inFolder((folder) => {
     mkdirSync(join(folder, "data"));
     writeFileSync(join(folder, "steward.yaml"), stringify(minimal(folder)));

@@ -91,7 +91,10 @@ export function createScreen({ write, live, colour, size, more }: ScreenOptions)
     }
     if (last?.id === id && isShown(last.drawing, drawing)) return;
     last = { id, drawing };
-    if (!live) return print(drawing.passing ? drawing.lines.slice(0, headLines) : drawing.lines);
+    if (!live) {
+      print(drawing.passing ? drawing.lines.slice(0, headLines) : drawing.lines);
+      return;
+    }
     if (current?.id === id) erase(current.rows);
     else settle();
     const room = Math.max(size().rows - besides, headLines);
