@@ -211,20 +211,23 @@ export async function send(alertmanager: { url: string }, alerts: readonly SentA
 }
 
 /**
- * Serves what kube-state-metrics and cAdvisor would say of the pods in some namespaces, read from the cluster at every scrape; and lines that the
- * test adds.
+ * Serves what kube-state-metrics and cAdvisor would say of the pods in some namespaces, read from the cluster at every scrape. In those that are
+ * `sticky` nothing is ever forgotten, so that what waited once waits for ever.
  */
 export async function serveMetrics(
   t: TestContext,
   read: ClusterReader,
-  namespaces: () => readonly string[],
-  more: () => readonly string[] = () => [],
+  namespaces: () => readonly { name: string; sticky: boolean }[],
 ): Promise<string> {
+  const kept = new Set<string>();
   const server = createServer((_request, response) => {
-    Promise.all(namespaces().map((namespace) => podMetrics(read, namespace))).then(
+    Promise.all(namespaces().map(async ({ name, sticky }) => ({ sticky, lines: await podMetrics(read, name) }))).then(
       (parts) => {
+        for (const line of parts.flatMap(({ sticky, lines }) => (sticky ? lines.filter(isWaiting) : [])))
+          kept.add(line);
+        const now = new Set([...parts.flatMap(({ lines }) => lines), ...kept]);
         response.setHeader("content-type", "text/plain; version=0.0.4");
-        response.end([...parts.flat(), ...more(), ""].join("\n"));
+        response.end([...now, ""].join("\n"));
       },
       () => {
         response.statusCode = 503;
@@ -238,6 +241,10 @@ export async function serveMetrics(
     server.close();
   });
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function isWaiting(line: string): boolean {
+  return line.startsWith("kube_pod_container_status_waiting_reason{");
 }
 
 async function podMetrics(read: ClusterReader, namespace: string): Promise<string[]> {

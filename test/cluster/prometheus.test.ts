@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { kinds, numberField, stringField } from "../../shared/kube.ts";
 import type { ApiClient } from "../api-client.ts";
-import { deployment, missingImage } from "../contracts/drafts.ts";
+import { deployment, image as goodImage, missingImage } from "../contracts/drafts.ts";
 import type { Ground } from "../contracts/ground.ts";
 import { startAlertmanager } from "../programs/alertmanager.ts";
 import { startPrometheus } from "../programs/prometheus.ts";
@@ -11,6 +11,7 @@ import {
   alertmanagerConfig,
   cardText,
   folder,
+  type Item,
   incidents,
   serveMetrics,
   signIn,
@@ -52,7 +53,7 @@ test("a metric fires a rule, people approve, the cluster is mended, the rule res
   const front = await startFront(t);
   const alertmanager = await startAlertmanager({ dir, config: alertmanagerConfig(front.url) });
   t.after(() => alertmanager.stop());
-  const namespaces: string[] = [];
+  const namespaces: { name: string; sticky: boolean }[] = [];
   const metrics = await serveMetrics(t, ground.cluster.read, () => namespaces);
   const prometheus = await startPrometheus({
     dir,
@@ -70,7 +71,10 @@ test("a metric fires a rule, people approve, the cluster is mended, the rule res
     kubeconfig: ground.kubeconfig,
     dir,
     namespace: await ground.namespace("steward"),
-    config: { sources: { prometheus: { url: prometheus.url }, alertmanager: { url: alertmanager.url } } },
+    config: {
+      verify: { settle: "1s", timeout: "25s" },
+      sources: { prometheus: { url: prometheus.url }, alertmanager: { url: alertmanager.url } },
+    },
   });
   t.after(() => steward.stop());
   front.behind = steward;
@@ -79,10 +83,19 @@ test("a metric fires a rule, people approve, the cluster is mended, the rule res
   for (let round = 1; round <= rounds; round++) {
     await t.test(`round ${round} of ${rounds}`, async () => {
       const namespace = await ground.namespace(`shop-${round}`);
-      namespaces.push(namespace);
+      namespaces.push({ name: namespace, sticky: false });
       await closeLoop(ground, api, namespace);
     });
   }
+
+  await t.test("pods that look well while the rule goes on firing are no success", async () => {
+    const namespace = await ground.namespace("sticky");
+    namespaces.push({ name: namespace, sticky: true });
+    const { incident, done } = await breakAndApprove(ground, api, namespace);
+    assert.equal(done["state"], "failed", JSON.stringify(done));
+    assert.equal(done["reason"], "the alert is still true by its own expression");
+    assert.match(await cardText(api, incident.cardId), /the alert is still true by its own expression/);
+  });
 
   const audit = await api.get("/api/v1/audit/verify");
   assert.equal(audit.body["ok"], true, JSON.stringify(audit.body));
@@ -96,19 +109,18 @@ test("a metric fires a rule, people approve, the cluster is mended, the rule res
   );
 });
 
-async function closeLoop(ground: Ground, api: ApiClient, namespace: string): Promise<void> {
-  const [good] = await ground.create(namespace, deployment("checkout"));
-  const image = stringField(good, "spec", "template", "spec", "containers", 0, "image");
+/** A release whose image is missing fires; its remedy is approved and comes to an end. */
+async function breakAndApprove(ground: Ground, api: ApiClient, namespace: string) {
+  await ground.create(namespace, deployment("checkout"));
   await ground.settled("the release is out", kinds.deployment, namespace, "checkout", isOut);
   await ground.patch("strategic", `/apis/apps/v1/namespaces/${namespace}/deployments/checkout`, {
     spec: { template: { spec: { containers: [{ name: "main", image: missingImage }] } } },
   });
 
-  const mine = async () => (await incidents(api)).filter((incident) => incident.namespace === namespace);
   const incident = await until(
     "the alert is an incident, diagnosed, with a remedy",
     async () => {
-      const [found] = await mine();
+      const [found] = await incidentsIn(api, namespace);
       if (found !== undefined && found.diagnosis !== null && found.approvals.length > 0) return found;
       throw new Error(JSON.stringify(found));
     },
@@ -130,18 +142,34 @@ async function closeLoop(ground: Ground, api: ApiClient, namespace: string): Pro
     },
     90_000,
   );
+  return { incident, done };
+}
+
+async function closeLoop(ground: Ground, api: ApiClient, namespace: string): Promise<void> {
+  const { incident, done } = await breakAndApprove(ground, api, namespace);
   assert.equal(done["state"], "succeeded", JSON.stringify(done));
   const mended = await ground.get(kinds.deployment, namespace, "checkout");
-  assert.equal(stringField(mended, "spec", "template", "spec", "containers", 0, "image"), image);
+  assert.equal(stringField(mended, "spec", "template", "spec", "containers", 0, "image"), goodImage);
   assert.ok(isOut(mended));
 
-  await until("the incident has resolved", async () => (await mine())[0]?.state === "resolved", 30_000);
-  assert.equal((await mine()).length, 1, JSON.stringify(await mine()));
+  await until(
+    "the incident has resolved",
+    async () => {
+      const [found] = await incidentsIn(api, namespace);
+      return found?.state === "resolved";
+    },
+    30_000,
+  );
+  assert.equal((await incidentsIn(api, namespace)).length, 1);
   const card = await until("the card says that the alert has cleared", async () => {
     const text = await cardText(api, incident.cardId);
     return /Success/.test(text) && /[Rr]esolved|cleared/.test(text) ? text : null;
   });
   assert.doesNotMatch(card, /still clearing|still true/);
+}
+
+async function incidentsIn(api: ApiClient, namespace: string): Promise<Item[]> {
+  return (await incidents(api)).filter((incident) => incident.namespace === namespace);
 }
 
 /** Everything of the newest template is there and available. */
