@@ -24,8 +24,8 @@ export interface Front {
   readonly kubeconfig: object;
   /** In the order in which they came. */
   readonly passages: readonly Passage[];
-  /** Changes the path of what comes from now on. */
-  rewrite(change: (path: string, method: string) => string): void;
+  /** Changes the path of what comes from now on; null ends its connection. */
+  rewrite(change: (path: string, method: string) => string | null): void;
   /** Ends all connections that are open, as a network does. */
   cut(): void;
   stop(): Promise<void>;
@@ -38,7 +38,7 @@ export async function startFront(kubeconfig: string): Promise<Front> {
   if (target === undefined) throw new Error(`${kubeconfig} names no cluster`);
   const send = target.startsWith("https:") ? httpsRequest : httpRequest;
   const passages: Passage[] = [];
-  let change = (path: string, _method: string) => path;
+  let change: (path: string, method: string) => string | null = (path) => path;
 
   const server = createServer((incoming, outgoing) => void pass(incoming, outgoing).catch(() => outgoing.destroy()));
   server.listen(0, "127.0.0.1");
@@ -49,6 +49,10 @@ export async function startFront(kubeconfig: string): Promise<Front> {
     const { method = "GET", url: path = "/" } = incoming;
     const body = await bytesOf(incoming);
     const forwarded = change(path, method);
+    if (forwarded === null) {
+      outgoing.destroy();
+      return;
+    }
     const passage: Passage = { method, path, forwarded, body: body.toString(), status: 0, answer: "", ended: false };
     passages.push(passage);
     const options: RequestOptions = {};

@@ -152,14 +152,11 @@ export function watchesContract(ground: () => Ground): void {
       const told = watch.told.length;
       const seen = front.passages.length;
       let open = false;
-      // Until the changes are made the watch finds nobody; then it asks for a place that is long gone.
-      front.rewrite((asked) =>
-        asked.includes("watch=true")
-          ? open
-            ? asked.replace(/resourceVersion=\d+/, "resourceVersion=1")
-            : "/nowhere"
-          : asked,
-      );
+      // Until the changes are made the watch reaches nobody; then it asks for a place that is long gone.
+      front.rewrite((asked) => {
+        if (!asked.includes("watch=true")) return asked;
+        return open ? asked.replace(/resourceVersion=\d+/, "resourceVersion=1") : null;
+      });
       front.cut();
       await label("changes", "yes");
       await remove("goes");

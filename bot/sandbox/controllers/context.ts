@@ -2,7 +2,7 @@
 import type { Caller, Registry } from "../registry/registry.ts";
 import type { Change } from "../storage.ts";
 import type { Clock, Timers } from "../timers.ts";
-import { createRecorder, type Recorder } from "./recorder.ts";
+import { createEventNames, createRecorder, type Recorder } from "./recorder.ts";
 
 export interface ControllerContext {
   readonly registry: Registry;
@@ -29,6 +29,7 @@ export function createContext(registry: Registry, clock: Clock, timers: Timers):
       warn: () => undefined,
     };
   }
+  const nameFor = createEventNames(clock.now);
   return {
     registry,
     clock,
@@ -37,6 +38,7 @@ export function createContext(registry: Registry, clock: Clock, timers: Timers):
     recorder: (component, host) =>
       createRecorder(
         registry,
+        nameFor,
         caller(host ? "kubelet" : component === "default-scheduler" ? "kube-scheduler" : "kube-controller-manager"),
         component,
         host,

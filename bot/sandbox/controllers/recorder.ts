@@ -15,17 +15,25 @@ type EventType = "Normal" | "Warning";
 /** As many as client-go remembers to count repeats. */
 const knownEvents = 4096;
 
-export function createRecorder(registry: Registry, caller: Caller, component: string, host?: string): Recorder {
+/** Names of events: the object's name and a time in hex, so that names sort by time; no two are the same, whoever writes them. */
+export function createEventNames(now: () => Date): (object: string) => string {
+  let last = 0n;
+  return (object) => {
+    const time = BigInt(now().getTime()) * 1_000_000n;
+    last = time > last ? time : last + 1n;
+    return `${object}.${last.toString(16)}`;
+  };
+}
+
+export function createRecorder(
+  registry: Registry,
+  nameFor: (object: string) => string,
+  caller: Caller,
+  component: string,
+  host?: string,
+): Recorder {
   const events = registry.kinds.resource("", "events");
   const names = new Map<string, string>();
-  let last = 0n;
-
-  /** The object's name and a time in hex, so that names sort by time. */
-  function nameFor(object: string): string {
-    const now = BigInt(registry.clock.now().getTime()) * 1_000_000n;
-    last = now > last ? now : last + 1n;
-    return `${object}.${last.toString(16)}`;
-  }
   interface Said {
     readonly type: EventType;
     readonly reason: string;
