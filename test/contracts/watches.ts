@@ -19,6 +19,7 @@ export function watchesContract(ground: () => Ground): void {
     let front: Front;
     let dir: string;
     let throughFront: Cluster;
+    const over = new AbortController();
 
     before(async () => {
       ns = await ground().namespace("watches");
@@ -35,6 +36,7 @@ export function watchesContract(ground: () => Ground): void {
       });
     });
     after(async () => {
+      over.abort(); // also what a case that failed left behind
       await front.stop();
       rmSync(dir, { recursive: true });
     });
@@ -56,7 +58,7 @@ export function watchesContract(ground: () => Ground): void {
           events.push(event);
           told.push(`${event.type} ${event.object.metadata.name}`);
         },
-        stopping.signal,
+        AbortSignal.any([stopping.signal, over.signal]),
       );
       return {
         events,
