@@ -76,9 +76,9 @@ test("credentials in an address are sent as basic auth and never said", async (t
 
 test("what goes wrong with a source is said without its address", async (t) => {
   const source = await startSource(t, () => null);
-  const ask = (url: string, answer?: FakeSource["answer"]) => {
+  const ask = (url: string, answer?: FakeSource["answer"], timeoutMs = 300) => {
     if (answer !== undefined) source.answer = answer;
-    return failureOf(createSourceClient({ name: "Prometheus", url, bearerToken: secret, timeoutMs: 300 }).ask("x", {}));
+    return failureOf(createSourceClient({ name: "Prometheus", url, bearerToken: secret, timeoutMs }).ask("x", {}));
   };
   const said = [
     await ask(await nobody()),
@@ -90,7 +90,7 @@ test("what goes wrong with a source is said without its address", async (t) => {
       status: 422,
       body: { status: "error", error: "query processing would load too many samples" },
     })),
-    await ask(source.url, () => ({ body: JSON.stringify("x".repeat(17 * 1024 * 1024)) })),
+    await ask(source.url, () => ({ body: JSON.stringify("x".repeat(17 * 1024 * 1024)) }), 10_000),
   ];
   assert.deepEqual(
     said.map(({ code, message }) => `${code}: ${message}`),

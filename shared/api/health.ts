@@ -6,7 +6,7 @@ export const ReadyAnswer = z.object({
   state: z.enum(["ready", "starting", "standby", "degraded", "stopping"]),
   version: z.string(),
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), text: z.string() })),
-  /** Each link to the outside: the cluster and every channel. */
+  /** Each link to the outside: every channel and every source that is configured. */
   links: z.array(z.object({ name: z.string(), state: z.string(), since: z.string(), detail: z.string().nullable() })),
 });
 export type ReadyAnswer = z.infer<typeof ReadyAnswer>;
