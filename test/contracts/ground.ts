@@ -29,7 +29,7 @@ export interface Ground {
   /** Steward's client, where reading and acting are these people. */
   as(user: string): Cluster;
   readonly raw: RawClient;
-  /** A new namespace, in which pods may be made. It goes with `clear`. */
+  /** A new namespace, in which pods may be made. It and everything that was made goes with `clear`. */
   namespace(label: string, labels?: Readonly<Record<string, string>>): Promise<string>;
   /** Makes objects as they are written, and returns them as the server left them. */
   create(namespace: string | null, ...drafts: readonly Draft[]): Promise<KubeObject[]>;
@@ -69,6 +69,7 @@ export function createGround(kubeconfig: string, prefix: string): Ground {
       log: quiet,
     });
   const cluster = clusterAs(null);
+  /** Paths of what does not go with a namespace, and the namespaces. */
   const made: string[] = [];
 
   const ground: Ground = {
@@ -84,7 +85,7 @@ export function createGround(kubeconfig: string, prefix: string): Ground {
         body: { metadata: { name, labels } },
       });
       assert.equal(answer.code, 201, JSON.stringify(answer.body));
-      made.push(name);
+      made.push(`/api/v1/namespaces/${name}`);
       await until(`the service account of ${name}`, async () => {
         const { code } = await raw({ method: "GET", path: `/api/v1/namespaces/${name}/serviceaccounts/default` });
         return code === 200;
@@ -96,7 +97,9 @@ export function createGround(kubeconfig: string, prefix: string): Ground {
       for (const draft of drafts) {
         const answer = await raw({ method: "POST", path: collection(draft, namespace), body: draft });
         assert.equal(answer.code, 201, `${draft.kind}: ${JSON.stringify(answer.body)}`);
-        objects.push(objectOf(answer.body));
+        const object = objectOf(answer.body);
+        objects.push(object);
+        if (object.metadata.namespace === undefined) made.push(`${collection(draft, null)}/${object.metadata.name}`);
       }
       return objects;
     },
@@ -122,7 +125,7 @@ export function createGround(kubeconfig: string, prefix: string): Ground {
         body,
       }),
     async clear() {
-      for (const name of made) await raw({ method: "DELETE", path: `/api/v1/namespaces/${name}` });
+      for (const path of made) await raw({ method: "DELETE", path });
     },
   };
   return ground;

@@ -8,7 +8,7 @@ import { createCluster } from "../../bot/adapters/kubernetes.ts";
 import type { Cluster, ListQuery, WatchEvent } from "../../bot/edges.ts";
 import { field, kinds, pathOf } from "../../shared/kube.ts";
 import { until } from "../until.ts";
-import { configMap } from "./drafts.ts";
+import { configMap, definition } from "./drafts.ts";
 import { type Front, startFront } from "./front.ts";
 import { type Ground, quiet } from "./ground.ts";
 
@@ -146,11 +146,23 @@ export function watchesContract(ground: () => Ground): void {
     });
 
     test("when the server no longer has the place, the difference is told and nothing else", async () => {
-      await ground().create(ns, configMap("stays"), configMap("changes"), configMap("goes"));
-      const watch = watching(throughFront, { fieldSelector: "metadata.name!=none" });
-      await watch.until("ADDED stays");
-      await watch.until("ADDED changes");
-      await watch.until("ADDED goes");
+      // Of a kind that is younger than the cluster no server has the first version.
+      const group = `${ns}.example`;
+      const type = { group, version: "v1", resource: "gadgets", kind: "Gadget", namespaced: true };
+      const gadgets = (name?: string) => pathOf(type, ns, name);
+      const make = async (name: string) => {
+        const body = { apiVersion: `${group}/v1`, kind: "Gadget", metadata: { name } };
+        assert.equal((await ground().raw({ method: "POST", path: gadgets(), body })).code, 201);
+      };
+      await ground().create(null, definition(group));
+      await until(
+        "gadgets are served",
+        async () => (await ground().raw({ method: "GET", path: gadgets() })).code === 200,
+        30_000,
+      );
+      for (const name of ["stays", "changes", "goes"]) await make(name);
+      const watch = watching(throughFront, { type });
+      for (const name of ["stays", "changes", "goes"]) await watch.until(`ADDED ${name}`);
       const told = watch.told.length;
       const seen = front.passages.length;
       let open = false;
@@ -160,15 +172,16 @@ export function watchesContract(ground: () => Ground): void {
         return open ? asked.replace(/resourceVersion=\d+/, "resourceVersion=1") : null;
       });
       front.cut();
-      await label("changes", "yes");
-      await remove("goes");
-      await ground().create(ns, configMap("comes"));
+      await ground().patch("merge", gadgets("changes"), { metadata: { labels: { watched: "yes" } } });
+      await ground().raw({ method: "DELETE", path: gadgets("goes") });
+      await make("comes");
       open = true;
       await until("a 410", () => front.passages.slice(seen).some(({ answer }) => answer.includes('"code":410')));
       front.rewrite((asked) => asked);
       await watch.until("ADDED comes");
       await watch.stop();
       assert.deepEqual(watch.told.slice(told).toSorted(), ["ADDED comes", "DELETED goes", "MODIFIED changes"]);
+    });
     });
 
     test("a watch from a version tells what came after it, and what was before only from none or 0", async () => {
