@@ -182,7 +182,6 @@ export function watchesContract(ground: () => Ground): void {
       await watch.stop();
       assert.deepEqual(watch.told.slice(told).toSorted(), ["ADDED comes", "DELETED goes", "MODIFIED changes"]);
     });
-    });
 
     test("a watch from a version tells what came after it, and what was before only from none or 0", async () => {
       const [first] = await ground().create(ns, configMap("place"));
