@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import Database from "better-sqlite3";
 import type { CardEvent } from "../../shared/api/card.ts";
 import type { ApiClient } from "../api-client.ts";
 import { readCards } from "../card-stream.ts";
@@ -190,6 +192,20 @@ test("a full queue answers 503, and every alert of the rush is an incident in th
     await metricsOf(bench.front.url),
   );
   assert.ok(Number(refused?.[1] ?? 0) > 0, "no delivery was refused, so nothing was tried");
+});
+
+test("a store that cannot be written answers 503, and what was sent arrives when it can be again", async (t) => {
+  const bench = await openBench(t);
+  const api = await bench.steward();
+  const alertmanager = await bench.alertmanager();
+  const other = new Database(join(bench.dir, "data", "steward.db"), { timeout: 5_000 });
+  t.after(() => other.close());
+  other.exec("BEGIN IMMEDIATE");
+  await send(alertmanager, [alert("KubeNodeUnreachable")]);
+  await until("a delivery was refused", async () => (await failed(alertmanager)) > 0, 20_000);
+  other.exec("ROLLBACK");
+  await whenIncidents(api, "the alert is an incident", (items) => items.length === 1);
+  assert.match(await metricsOf(bench.front.url), /outcome="unavailable"[^}]*\} [1-9]/);
 });
 
 test("what max_alerts leaves out is said on the card", async (t) => {
