@@ -14,7 +14,7 @@ export function blocksOf(markdown: string, language: string): string[] {
 
 /** Rows `| \`key\` | default | …` of its tables; null where the default column says none. */
 export function settingsIn(markdown: string): Map<string, { default: unknown } | null> {
-  const rows = [...markdown.matchAll(/^\| `([^`]+)` \| (?:`([^`]*)`|–) \|/gm)];
+  const rows = [...markdown.matchAll(/^\| `([^`]+)` +\| (?:`([^`]*)`|–) +\|/gm)];
   return new Map(
     rows.map(([, key = "", given]) => [key, given === undefined ? null : { default: parseYaml(given) as unknown }]),
   );
